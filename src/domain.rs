@@ -1,0 +1,17 @@
+//! The words of the product as validated types. Depends on nothing else of ours.
+
+mod model;
+mod operation;
+mod profile;
+mod record;
+mod request_id;
+mod service;
+mod usage;
+
+pub use model::{InvalidModelId, ModelId};
+pub use operation::Operation;
+pub use profile::{InvalidProfileArn, ProfileArn, Region};
+pub use record::{Attribution, MissingReason, Outcome, Record, UsageSource};
+pub use request_id::RequestId;
+pub use service::{InvalidServiceName, ServiceName};
+pub use usage::{Tokens, Unit, Usage};

@@ -1,0 +1,195 @@
+//! One record per call that went, or tried to go, upstream.
+
+use super::{ModelId, Operation, ProfileArn, Region, RequestId, ServiceName, Usage};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A 2xx response, read to its end.
+    Ok,
+    /// 429, or a throttling exception at any status or inside a stream.
+    Throttled,
+    /// Another 3xx or 4xx.
+    ClientError,
+    /// 5xx, an exception inside a stream, or no connection.
+    UpstreamError,
+    /// Broken off by upstream, before or after its status.
+    UpstreamReset,
+    /// Silent for longer than the idle timeout, or drained up to a limit.
+    Timeout,
+    /// The client left and `on_client_disconnect` is `cancel`.
+    ClientGone,
+    /// The shutdown grace ran out.
+    Shutdown,
+}
+
+impl Outcome {
+    /// Returns the outcome's name, as metrics and records spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Throttled => "throttled",
+            Self::ClientError => "client_error",
+            Self::UpstreamError => "upstream_error",
+            Self::UpstreamReset => "upstream_reset",
+            Self::Timeout => "timeout",
+            Self::ClientGone => "client_gone",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// Where a record's usage comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageSource {
+    /// `usage` of a Converse body.
+    Converse,
+    /// `usage` of a ConverseStream's `metadata` message.
+    StreamMetadata,
+    /// `x-amzn-bedrock-*-count` headers of InvokeModel.
+    InvokeHeaders,
+    /// The body of InvokeModel, or of a guardrail operation.
+    InvokeBody,
+    /// `amazon-bedrock-invocationMetrics` in a stream's last chunk.
+    InvocationMetrics,
+    /// The chunks of a model's own stream.
+    StreamChunks,
+    /// Our own estimate, because the statement never came whole.
+    Estimated,
+    /// Nothing was stated where something was due.
+    Missing,
+    /// Nothing is due: a refused or a free call.
+    NotApplicable,
+}
+
+/// Why usage is missing from a billable success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingReason {
+    /// The response ended without a statement.
+    NoStatement,
+    /// There may have been a statement, in a form that could not be read.
+    Unreadable,
+    /// The stream ended in an exception message.
+    Exception,
+}
+
+impl MissingReason {
+    /// Returns the reason's name, as metrics and records spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoStatement => "no_statement",
+            Self::Unreadable => "unreadable",
+            Self::Exception => "exception",
+        }
+    }
+}
+
+/// Whether AWS's own books show the call under the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attribution {
+    /// The call left with the service's application inference profile.
+    Profile,
+    /// The call left without a profile: only tollgate knows whose it was.
+    LedgerOnly,
+}
+
+/// One upstream call. Serializes to the JSON object of the access log.
+#[derive(Debug, Clone, Serialize)]
+pub struct Record {
+    /// The id that the client got in `x-tollgate-request-id`.
+    pub id: RequestId,
+    /// When the request's head had arrived.
+    #[serde(serialize_with = "rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// When the response had ended.
+    #[serde(serialize_with = "rfc3339")]
+    pub finished_at: OffsetDateTime,
+    /// Who carries the cost.
+    pub service: ServiceName,
+    /// The service's tags when the call started.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: Arc<BTreeMap<String, String>>,
+    /// What was called.
+    pub operation: Operation,
+    /// The model id that the client asked for, decoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_model: Option<ModelId>,
+    /// What the profile was copied from, or the model that was called without a profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_model: Option<ModelId>,
+    /// The profile that the call left with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile_arn: Option<ProfileArn>,
+    /// Whether AWS's books show the call under the service.
+    pub attribution: Attribution,
+    /// The region that the call was signed for.
+    pub region: Region,
+    /// The HTTP status that upstream sent, if it sent one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// How the call ended.
+    pub outcome: Outcome,
+    /// Whether the client had left before the end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub client_gone: bool,
+    /// What the call consumed.
+    #[serde(skip_serializing_if = "Usage::is_empty")]
+    pub usage: Usage,
+    /// Where `usage` comes from.
+    pub usage_source: UsageSource,
+    /// Why `usage` is missing, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage_missing: Option<MissingReason>,
+    /// Upstream's statements as it made them: a JSON object with one member per place that spoke.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage_raw: Option<Box<serde_json::value::RawValue>>,
+    /// The service tier that the response says was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<String>,
+    /// The latency tier that the response says was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_tier: Option<String>,
+    /// Milliseconds from the request's head to the first byte of the answer's head.
+    #[serde(
+        rename = "time_to_first_byte_ms",
+        serialize_with = "millis",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub time_to_first_byte: Option<Duration>,
+    /// Milliseconds from the request's head to the response's end.
+    #[serde(rename = "duration_ms", serialize_with = "some_millis")]
+    pub duration: Duration,
+    /// Upstream's own request id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aws_request_id: Option<String>,
+    /// The id of the service key that the caller showed: the first 16 hex digits of its hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// What the caller said in `x-tollgate-labels`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+fn rfc3339<S: serde::Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+    let millisecond = at.replace_millisecond(at.millisecond()).map_err(serde::ser::Error::custom)?;
+    serializer.serialize_str(&millisecond.format(&Rfc3339).map_err(serde::ser::Error::custom)?)
+}
+
+fn some_millis<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
+fn millis<S: serde::Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    some_millis(&span.unwrap_or_default(), serializer)
+}

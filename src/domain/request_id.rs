@@ -1,0 +1,34 @@
+//! The id that a call, its answer and its record share.
+
+use std::fmt;
+use uuid::Uuid;
+
+/// A version 7 UUID: unique, and sorted by the time it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(Uuid);
+
+impl RequestId {
+    /// Makes a new id for the given time since the Unix epoch.
+    pub fn new(since_epoch: std::time::Duration) -> Self {
+        let timestamp =
+            uuid::Timestamp::from_unix_time(since_epoch.as_secs(), since_epoch.subsec_nanos(), 0, 0);
+        Self(Uuid::new_v7(timestamp))
+    }
+
+    /// Writes the id's 36 characters into `buffer` and returns them.
+    pub fn encode(self, buffer: &mut [u8; 36]) -> &str {
+        self.0.hyphenated().encode_lower(buffer)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl serde::Serialize for RequestId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.encode(&mut [0; 36]))
+    }
+}

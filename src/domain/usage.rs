@@ -1,0 +1,126 @@
+//! What a response says it consumed.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+/// Counts of tokens by kind. `None` means that nothing was said; it is not zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tokens {
+    /// Input tokens that came neither from nor went to a prompt cache.
+    pub input: Option<u64>,
+    /// Output tokens, reasoning included.
+    pub output: Option<u64>,
+    /// Input tokens read from a prompt cache.
+    pub cache_read: Option<u64>,
+    /// Input tokens written to a prompt cache for five minutes.
+    pub cache_write_5m: Option<u64>,
+    /// Input tokens written to a prompt cache for one hour.
+    pub cache_write_1h: Option<u64>,
+}
+
+impl Tokens {
+    /// Returns each kind's name, as metrics and records spell it, with its count.
+    pub fn by_kind(&self) -> [(&'static str, Option<u64>); 5] {
+        [
+            ("input", self.input),
+            ("output", self.output),
+            ("cache_read", self.cache_read),
+            ("cache_write_5m", self.cache_write_5m),
+            ("cache_write_1h", self.cache_write_1h),
+        ]
+    }
+
+    /// Tells whether nothing at all was said.
+    pub fn is_empty(&self) -> bool {
+        self.by_kind().iter().all(|(_, count)| count.is_none())
+    }
+}
+
+/// What is billed other than by the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Unit {
+    /// Generated or edited images.
+    Images,
+    /// Rerank queries.
+    Queries,
+    /// Guardrail text units that are billed (1 unit is up to 1,000 characters of one policy).
+    TextUnits,
+    /// Images that a guardrail's content policy looked at.
+    GuardrailImages,
+}
+
+impl Unit {
+    /// Returns the unit's name, as metrics and records spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Images => "images",
+            Self::Queries => "queries",
+            Self::TextUnits => "text_units",
+            Self::GuardrailImages => "guardrail_images",
+        }
+    }
+}
+
+/// All that one call consumed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Tokens by kind.
+    pub tokens: Tokens,
+    /// Other units; each unit at most once.
+    pub units: Vec<(Unit, u64)>,
+}
+
+impl Usage {
+    /// Tells whether nothing at all was said.
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty() && self.units.is_empty()
+    }
+
+    /// Adds to a unit's count; adding nothing says nothing.
+    pub fn add(&mut self, unit: Unit, count: u64) {
+        if count == 0 {
+            return;
+        }
+        match self.units.iter_mut().find(|(known, _)| *known == unit) {
+            Some((_, total)) => *total = total.saturating_add(count),
+            None => self.units.push((unit, count)),
+        }
+    }
+}
+
+impl Serialize for Usage {
+    /// As a map from `input_tokens`, `images` and so on to counts; what was not said is absent.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let named = [
+            ("input_tokens", self.tokens.input),
+            ("output_tokens", self.tokens.output),
+            ("cache_read_tokens", self.tokens.cache_read),
+            ("cache_write_5m_tokens", self.tokens.cache_write_5m),
+            ("cache_write_1h_tokens", self.tokens.cache_write_1h),
+        ];
+        let mut map = serializer.serialize_map(None)?;
+        for (name, count) in named {
+            if let Some(count) = count {
+                map.serialize_entry(name, &count)?;
+            }
+        }
+        for (unit, count) in &self.units {
+            map.serialize_entry(unit.name(), count)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_said_is_absent_from_json() {
+        let mut usage = Usage { tokens: Tokens { input: Some(0), ..Tokens::default() }, units: Vec::new() };
+        usage.add(Unit::Images, 2);
+        usage.add(Unit::Images, 1);
+        usage.add(Unit::Queries, 0);
+        assert_eq!(serde_json::to_string(&usage).unwrap(), r#"{"input_tokens":0,"images":3}"#);
+    }
+}
