@@ -1,0 +1,115 @@
+//! Units that guardrails count: those of guardrail operations, and those in the traces of model calls.
+
+use super::lenient::{Count, Lenient, Maybe, Sum, readable};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// What guardrails counted: text units that are billed, and images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Units {
+    pub(super) text: u64,
+    pub(super) images: u64,
+}
+
+impl Sum for Units {
+    fn add(&mut self, item: Self) {
+        self.text = self.text.saturating_add(item.text);
+        self.images = self.images.saturating_add(item.images);
+    }
+}
+
+/// `usage` of a guardrail, as `ApplyGuardrail`, traces and `InvokeGuardrailChecks` state it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct GuardrailUsage {
+    topic_policy_units: Count,
+    content_policy_units: Count,
+    word_policy_units: Count,
+    sensitive_information_policy_units: Count,
+    contextual_grounding_policy_units: Count,
+    content_policy_image_units: Count,
+    content_filter: Maybe<Check>,
+    prompt_attack: Maybe<Check>,
+    sensitive_information: Maybe<Check>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Check {
+    text_units: Count,
+}
+
+impl GuardrailUsage {
+    fn units(&self) -> Units {
+        let policies = [
+            self.topic_policy_units,
+            self.content_policy_units,
+            self.word_policy_units,
+            self.sensitive_information_policy_units,
+            self.contextual_grounding_policy_units,
+        ];
+        let checks = [&self.content_filter, &self.prompt_attack, &self.sensitive_information]
+            .map(|check| check.0.as_ref().map(|check| check.text_units).unwrap_or_default());
+        let text = policies.into_iter().chain(checks).filter_map(|count| count.0);
+        Units {
+            text: text.fold(0, u64::saturating_add),
+            images: self.content_policy_image_units.0.unwrap_or(0),
+        }
+    }
+}
+
+/// Returns the units that a guardrail's `usage` object states, or `None` where it is no object.
+pub(super) fn units(statement: &RawValue) -> Option<Units> {
+    serde_json::from_str::<Maybe<GuardrailUsage>>(statement.get()).ok()?.0.map(|usage| usage.units())
+}
+
+/// All `invocationMetrics.usage` in a trace's assessments, at whatever depth of ids and arrays.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Assessments(pub(super) Units);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct AssessmentMetrics {
+    usage: Maybe<GuardrailUsage>,
+}
+
+/// Whether a key is `invocationMetrics`.
+#[derive(Default)]
+struct IsMetrics(bool);
+
+impl Lenient<'_> for IsMetrics {
+    fn from_text(key: &str) -> Self {
+        Self(key == "invocationMetrics")
+    }
+}
+
+readable!(IsMetrics, Assessments);
+
+impl<'de> Lenient<'de> for Assessments {
+    fn from_array<A: serde::de::SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
+        let mut units = Units::default();
+        while let Some(item) = items.next_element::<Self>()? {
+            units.add(item.0);
+        }
+        Ok(Self(units))
+    }
+
+    fn from_object<A: serde::de::MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
+        let mut units = Units::default();
+        while let Some(IsMetrics(is_metrics)) = members.next_key()? {
+            if !is_metrics {
+                units.add(members.next_value::<Self>()?.0);
+            } else if let Some(metrics) = members.next_value::<Maybe<AssessmentMetrics>>()?.0 {
+                units.add(metrics.usage.0.map(|usage| usage.units()).unwrap_or_default());
+            }
+        }
+        Ok(Self(units))
+    }
+}
+
+/// A trace: only its guardrail's assessments matter.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Trace {
+    pub(super) guardrail: Assessments,
+}
