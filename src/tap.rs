@@ -21,6 +21,8 @@ mod corpus_tests;
 #[cfg(test)]
 mod family_tests;
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod stream_tests;
 #[cfg(test)]
 mod tests;

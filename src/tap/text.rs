@@ -267,3 +267,96 @@ impl TextCounter {
         self.texts & self.bit() != 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    fn count(document: &[u8]) -> u64 {
+        let mut counter = TextCounter::default();
+        counter.feed(document);
+        counter.bytes()
+    }
+
+    /// Counts the same in a document that was parsed, under the key that is nearest.
+    fn count_parsed(value: &Value, key: &str) -> usize {
+        match value {
+            Value::String(text) => {
+                if KEYS.contains(&key.as_bytes()) {
+                    text.len()
+                } else {
+                    0
+                }
+            }
+            Value::Array(items) => items.iter().map(|item| count_parsed(item, key)).sum(),
+            Value::Object(members) => members.iter().map(|(key, value)| count_parsed(value, key)).sum(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
+    }
+
+    #[test]
+    fn the_nearest_key_decides() {
+        assert_eq!(count(br#"{"messages":[{"role":"user","content":[{"text":"four"}]}],"modelId":"x"}"#), 4);
+        assert_eq!(count(br#"{"texts":["ab",["cd"],{"no":"xx"},"ef"],"n":[1,"x"]}"#), 6);
+        assert_eq!(count(br#"{"system":"ab","image":{"bytes":"aGVsbG8="},"input":{"city":"Rome"}}"#), 2);
+    }
+
+    #[test]
+    fn escapes_count_as_what_they_mean() {
+        assert_eq!(count(r#"{"text":"\u00e9\ud83d\ude00\n\"\u20acé"}"#.as_bytes()), 2 + 4 + 1 + 1 + 3 + 2);
+    }
+
+    #[test]
+    fn what_is_no_json_counts_nothing() {
+        for document in ["", "text", "\"text\"", "<text>\"text\":\"x\"", "}{\"text\":\"x\"}", "]"] {
+            assert_eq!(count(document.as_bytes()), 0, "{document}");
+        }
+        assert_eq!(count(br#"{"text":"abc"#), 3);
+    }
+
+    #[test]
+    fn deep_nesting_is_survived() {
+        let deep = format!("{}{}", r#"{"text":["#.repeat(500), "\"x\"");
+        assert_eq!(count(deep.as_bytes()), 0);
+        let closed = format!(r#"{{"a":{}{},"text":"ab"}}"#, "[".repeat(500), "]".repeat(500));
+        assert_eq!(count(closed.as_bytes()), 2);
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let text = prop_oneof![any::<String>().prop_map(Value::from), "[a-z]{0,9}".prop_map(Value::from)];
+        let leaf = prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), text];
+        leaf.prop_recursive(5, 40, 6, |inner| {
+            let key = prop_oneof![
+                prop::sample::select(KEYS.to_vec()).prop_map(|key| String::from_utf8_lossy(key).into_owned()),
+                "[a-z\\\\\"]{0,12}",
+            ];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::hash_map(key, inner, 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn counts_what_a_parser_counts_in_any_chunking(value in json(), step in 1..20_usize) {
+            let expected = u64::try_from(count_parsed(&value, "")).unwrap();
+            for document in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+                let mut counter = TextCounter::default();
+                for piece in document.as_bytes().chunks(step) {
+                    counter.feed(piece);
+                }
+                prop_assert_eq!(counter.bytes(), expected);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            count(&bytes);
+            count(&[b"{\"text\":[", bytes.as_slice()].concat());
+        }
+    }
+}
