@@ -18,8 +18,8 @@ pub(super) enum Place {
 /// Which statement of a stream wins where two speak about one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Winner {
-    /// `message_start` and `message_delta`: seven recorded Claude 3 and 3.5 streams with tools say less in their
-    /// metrics, and the same prompts not streamed agree with `message_delta`.
+    /// `message_start` and `message_delta`: recorded Claude 3 and 3.5 streams with tools say less in their metrics
+    /// (88 output tokens against 72, 130 against 98), and the same prompts not streamed agree with `message_delta`.
     Chunks,
     /// `amazon-bedrock-invocationMetrics`.
     Metrics,
