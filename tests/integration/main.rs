@@ -1,1 +1,1 @@
-
+//! Tests that drive the gateway from outside.
