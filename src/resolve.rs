@@ -1,0 +1,225 @@
+//! (service, model id) -> route, by a written order of rules and a memo.
+
+use crate::catalog::{Catalog, Profile, Service};
+use crate::config::UnmappedModel;
+use crate::domain::{ModelId, ServiceName};
+use std::collections::BTreeMap;
+
+/// What a model id stands for, for one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolved<'a> {
+    /// One of the service's profiles.
+    Profile(&'a Profile),
+    /// No profile: forwarded as asked, because `unmapped_model` says so.
+    Passthrough,
+}
+
+/// Why a model id stands for nothing that the service may use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// No profile fits.
+    #[error(
+        "service '{service}' has no profile for model '{model}'; it has {has}; \
+         add one under [services.{service}] profiles in the services file"
+    )]
+    Unmapped {
+        /// The calling service.
+        service: ServiceName,
+        /// What it asked for.
+        model: String,
+        /// What it could have asked for.
+        has: String,
+    },
+    /// Two profiles fit.
+    #[error(
+        "model '{model}' fits more than one profile of service '{service}': {fits}; ask for one of them by its own id"
+    )]
+    Ambiguous {
+        /// The calling service.
+        service: ServiceName,
+        /// What it asked for.
+        model: String,
+        /// The source models that fit.
+        fits: String,
+    },
+    /// The profile belongs to another service.
+    #[error(
+        "the profile '{profile}' belongs to another service than '{service}': ask for the model by its id"
+    )]
+    Foreign {
+        /// The calling service.
+        service: ServiceName,
+        /// The profile that it asked for.
+        profile: String,
+    },
+}
+
+/// Finds what a model id stands for, by the first rule that fits.
+pub fn resolve<'a>(
+    catalog: &Catalog,
+    service: &'a Service,
+    shared_aliases: &BTreeMap<String, ModelId>,
+    unmapped: UnmappedModel,
+    asked: &ModelId,
+) -> Result<Resolved<'a>, ResolveError> {
+    if let Some(profile) = by_source_model(service, asked)? {
+        return Ok(Resolved::Profile(profile));
+    }
+    let alias = service.aliases.get(asked.as_str()).or_else(|| shared_aliases.get(asked.as_str()));
+    let default = service.default_model.as_ref().filter(|_| asked.as_str() == "default");
+    let meant = alias.or(default).unwrap_or(asked);
+    let meant =
+        service.aliases.get(meant.as_str()).or_else(|| shared_aliases.get(meant.as_str())).unwrap_or(meant);
+    if let Some(profile) = by_source_model(service, meant)? {
+        return Ok(Resolved::Profile(profile));
+    }
+    if let Some(profile) =
+        by_profile(service, meant).map_or_else(|| by_geography(service, meant), |p| Ok(Some(p)))?
+    {
+        return Ok(Resolved::Profile(profile));
+    }
+    if catalog.owner(meant.as_str()).is_some_and(|owner| *owner != service.name) {
+        return Err(ResolveError::Foreign { service: service.name.clone(), profile: meant.to_string() });
+    }
+    match unmapped {
+        UnmappedModel::Passthrough => Ok(Resolved::Passthrough),
+        UnmappedModel::Reject => Err(ResolveError::Unmapped {
+            service: service.name.clone(),
+            model: asked.to_string(),
+            has: listed(service.profiles.iter().collect()),
+        }),
+    }
+}
+
+/// The id, or the id inside a foundation-model or system-profile ARN, equals a profile's source model id.
+fn by_source_model<'a>(service: &'a Service, model: &ModelId) -> Result<Option<&'a Profile>, ResolveError> {
+    let fits = service.profiles.iter().filter(|profile| profile.source_model.bare() == model.bare());
+    at_most_one(service, model, fits)
+}
+
+/// The id or ARN of one of the service's own profiles.
+fn by_profile<'a>(service: &'a Service, model: &ModelId) -> Option<&'a Profile> {
+    let is =
+        |profile: &&Profile| profile.arn.as_str() == model.as_str() || profile.arn.id() == model.as_str();
+    service.profiles.iter().find(is)
+}
+
+/// An unprefixed foundation model matches the one profile copied from its geographic profile; never a global one.
+fn by_geography<'a>(service: &'a Service, model: &ModelId) -> Result<Option<&'a Profile>, ResolveError> {
+    if model.geography().is_some() {
+        return Ok(None);
+    }
+    let fits = service.profiles.iter().filter(|profile| {
+        let geography = profile.source_model.geography();
+        geography.is_some_and(|geography| geography != "global")
+            && profile.source_model.foundation_model() == model.bare()
+    });
+    at_most_one(service, model, fits)
+}
+
+fn at_most_one<'a>(
+    service: &Service,
+    model: &ModelId,
+    fits: impl Iterator<Item = &'a Profile>,
+) -> Result<Option<&'a Profile>, ResolveError> {
+    let fits: Vec<&Profile> = fits.collect();
+    if fits.len() > 1 {
+        let (service, model) = (service.name.clone(), model.to_string());
+        return Err(ResolveError::Ambiguous { service, model, fits: listed(fits) });
+    }
+    Ok(fits.first().copied())
+}
+
+fn listed(profiles: Vec<&Profile>) -> String {
+    const SHOWN: usize = 12;
+    let more = profiles.len().saturating_sub(SHOWN);
+    let names: Vec<&str> =
+        profiles.into_iter().take(SHOWN).map(|profile| profile.source_model.as_str()).collect();
+    match (names.is_empty(), more) {
+        (true, _) => "none".to_owned(),
+        (false, 0) => names.join(", "),
+        (false, more) => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ServiceSpec, ServicesFile};
+    use crate::domain::ProfileArn;
+
+    fn arn(id: &str) -> ProfileArn {
+        ProfileArn::parse(&format!(
+            "arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/{id}"
+        ))
+        .unwrap()
+    }
+
+    fn model(id: &str) -> ModelId {
+        ModelId::parse(id).unwrap()
+    }
+
+    fn catalog() -> Catalog {
+        let spec = |name: &str, profiles: &[(&str, &str)]| ServiceSpec {
+            name: ServiceName::parse(name).unwrap(),
+            tags: BTreeMap::new(),
+            profiles: profiles.iter().map(|(source, id)| (model(source), arn(id))).collect(),
+            default_model: Some(model("fast")),
+            aliases: BTreeMap::from([("fast".to_owned(), model("us.amazon.nova-lite-v1:0"))]),
+            key_sha256: Vec::new(),
+            allowed_operations: Vec::new(),
+        };
+        let a = [
+            ("us.amazon.nova-lite-v1:0", "lite"),
+            ("global.vendor.big-v1:0", "global"),
+            ("us.vendor.twin-v1:0", "twinus"),
+            ("eu.vendor.twin-v1:0", "twineu"),
+        ];
+        Catalog::build(ServicesFile {
+            services: vec![spec("a", &a), spec("b", &[("amazon.nova-lite-v1:0", "lent")])],
+        })
+    }
+
+    fn asked(id: &str, unmapped: UnmappedModel) -> Result<Option<String>, ResolveError> {
+        let catalog = catalog();
+        let service = catalog.service("a").unwrap();
+        resolve(&catalog, service, &BTreeMap::new(), unmapped, &model(id)).map(|resolved| match resolved {
+            Resolved::Profile(profile) => Some(profile.arn.id().to_owned()),
+            Resolved::Passthrough => None,
+        })
+    }
+
+    #[test]
+    fn each_rule_finds_its_profile() {
+        for (id, profile) in [
+            ("us.amazon.nova-lite-v1:0", "lite"),
+            ("arn:aws:bedrock:us-west-2:123456789012:inference-profile/us.amazon.nova-lite-v1:0", "lite"),
+            ("fast", "lite"),
+            ("default", "lite"),
+            ("lite", "lite"),
+            (arn("lite").as_str(), "lite"),
+            ("amazon.nova-lite-v1:0", "lite"),
+            ("global.vendor.big-v1:0", "global"),
+        ] {
+            assert_eq!(asked(id, UnmappedModel::Reject).unwrap().as_deref(), Some(profile), "{id}");
+        }
+    }
+
+    #[test]
+    fn nothing_crosses_a_border_or_reaches_a_stranger() {
+        for id in ["eu.amazon.nova-lite-v1:0", "vendor.big-v1:0", "us.vendor.big-v1:0", "vendor.none-v1:0"] {
+            assert!(matches!(asked(id, UnmappedModel::Reject), Err(ResolveError::Unmapped { .. })), "{id}");
+            assert_eq!(asked(id, UnmappedModel::Passthrough), Ok(None), "{id}");
+        }
+        assert!(matches!(
+            asked("vendor.twin-v1:0", UnmappedModel::Passthrough),
+            Err(ResolveError::Ambiguous { .. })
+        ));
+        for id in ["lent", arn("lent").as_str()] {
+            assert!(
+                matches!(asked(id, UnmappedModel::Passthrough), Err(ResolveError::Foreign { .. })),
+                "{id}"
+            );
+        }
+    }
+}
