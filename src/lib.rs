@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod forward;
 pub mod identify;
 pub mod operation;
 pub mod resolve;

@@ -1,0 +1,3 @@
+//! The upstream side of a call: headers, signature, connection.
+
+pub mod sign;
