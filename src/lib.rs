@@ -9,4 +9,5 @@ pub mod forward;
 pub mod identify;
 pub mod operation;
 pub mod resolve;
+pub mod simulator;
 pub mod tap;

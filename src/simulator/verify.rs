@@ -1,0 +1,172 @@
+//! Checks a request's signature, with the whole of aws-sigv4 as the judge.
+
+use super::calls::Call;
+use crate::domain::Region;
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4::SigningParams;
+use http::HeaderMap;
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+use time::{Date, Month, OffsetDateTime};
+
+/// How far `x-amz-date` may be from the clock (AWS General Reference, "Signature validity").
+const MAX_SKEW: Duration = Duration::from_mins(5);
+
+/// The parts of an `authorization` header.
+#[derive(Debug, PartialEq, Eq)]
+struct Authorization<'a> {
+    access_key: &'a str,
+    day: &'a str,
+    region: &'a str,
+    service: &'a str,
+    terminator: &'a str,
+    signed_headers: Vec<&'a str>,
+    signature: &'a str,
+}
+
+impl<'a> Authorization<'a> {
+    /// Takes apart `AWS4-HMAC-SHA256 Credential=k/day/region/service/aws4_request, SignedHeaders=a;b, Signature=s`.
+    fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.strip_prefix("AWS4-HMAC-SHA256 ")?.split(',').map(str::trim);
+        let scope = parts.next()?.strip_prefix("Credential=")?;
+        let signed_headers = parts.next()?.strip_prefix("SignedHeaders=")?.split(';').collect();
+        let signature = parts.next()?.strip_prefix("Signature=")?;
+        let mut scope = scope.split('/');
+        let parsed = Self {
+            access_key: scope.next()?,
+            day: scope.next()?,
+            region: scope.next()?,
+            service: scope.next()?,
+            terminator: scope.next()?,
+            signed_headers,
+            signature,
+        };
+        (scope.next().is_none() && parts.next().is_none()).then_some(parsed)
+    }
+}
+
+/// Returns the region that the request was signed for, or what is wrong with its signature.
+pub(super) fn check(
+    call: &Call,
+    credentials: &Credentials,
+    since_epoch: Duration,
+) -> Result<Region, &'static str> {
+    let authorization = text(&call.headers, "authorization")
+        .and_then(Authorization::parse)
+        .ok_or("the authorization header is missing or malformed")?;
+    let stamp = text(&call.headers, "x-amz-date").ok_or("x-amz-date is missing")?;
+    let region = check_scope(&authorization, credentials, stamp)?;
+    check_token(&call.headers, credentials)?;
+    check_coverage(&call.headers, &authorization.signed_headers)?;
+    let signed_at = parse_stamp(stamp).ok_or("x-amz-date is malformed")?;
+    if signed_at.abs_diff(since_epoch) > MAX_SKEW {
+        return Err("x-amz-date is more than five minutes off");
+    }
+    let expected = expected_signature(call, &authorization, credentials, signed_at)
+        .ok_or("the request cannot be signed as it came")?;
+    if expected == authorization.signature {
+        Ok(region)
+    } else {
+        Err("The request signature we calculated does not match the signature you provided.")
+    }
+}
+
+fn check_scope(
+    authorization: &Authorization<'_>,
+    credentials: &Credentials,
+    stamp: &str,
+) -> Result<Region, &'static str> {
+    if authorization.access_key != credentials.access_key_id() {
+        return Err("the access key is unknown");
+    }
+    if stamp.get(..8) != Some(authorization.day) {
+        return Err("the scope's date is not that of x-amz-date");
+    }
+    if authorization.service != "bedrock" || authorization.terminator != "aws4_request" {
+        return Err("the scope is not bedrock/aws4_request");
+    }
+    Region::parse(authorization.region).ok_or("the scope's region is malformed")
+}
+
+fn check_token(headers: &HeaderMap, credentials: &Credentials) -> Result<(), &'static str> {
+    if text(headers, "x-amz-security-token") == credentials.session_token() {
+        Ok(())
+    } else {
+        Err("the security token is not the credentials'")
+    }
+}
+
+/// Refuses where something that matters could be changed without breaking the signature.
+fn check_coverage(headers: &HeaderMap, signed: &[&str]) -> Result<(), &'static str> {
+    if !signed.contains(&"host") || !signed.contains(&"x-amz-date") {
+        return Err("host and x-amz-date must be signed");
+    }
+    let matters = |name: &str| {
+        matches!(name, "content-type" | "x-amz-security-token") || name.starts_with("x-amzn-bedrock-")
+    };
+    if headers.keys().any(|name| matters(name.as_str()) && !signed.contains(&name.as_str())) {
+        return Err("content-type, x-amz-security-token and x-amzn-bedrock-* must be signed where present");
+    }
+    Ok(())
+}
+
+/// Returns the signature that the request would have, were it signed with these credentials.
+fn expected_signature(
+    call: &Call,
+    authorization: &Authorization<'_>,
+    credentials: &Credentials,
+    signed_at: Duration,
+) -> Option<String> {
+    let mut headers = Vec::new();
+    for name in &authorization.signed_headers {
+        // aws-sigv4 adds these two by itself.
+        if matches!(*name, "x-amz-date" | "x-amz-security-token") {
+            continue;
+        }
+        for value in call.headers.get_all(*name) {
+            headers.push((*name, value.to_str().ok()?));
+        }
+    }
+    let host = text(&call.headers, "host")?;
+    let uri = format!("http://{host}{}?{}", call.path, call.query);
+    let uri = uri.trim_end_matches('?');
+    let body = SignableBody::Precomputed(hex(&call.body_sha256));
+    let request = SignableRequest::new(call.method.as_str(), uri, headers.into_iter(), body).ok()?;
+    let mut settings = SigningSettings::default();
+    settings.excluded_headers = None;
+    let identity = credentials.clone().into();
+    let params = SigningParams::builder()
+        .identity(&identity)
+        .region(authorization.region)
+        .name(authorization.service)
+        .time(SystemTime::UNIX_EPOCH + signed_at)
+        .settings(settings)
+        .build()
+        .ok()?;
+    Some(sign(request, &params.into()).ok()?.signature().to_owned())
+}
+
+/// Returns the time since the Unix epoch that `20260102T030405Z` stands for.
+fn parse_stamp(stamp: &str) -> Option<Duration> {
+    let part = |range: std::ops::Range<usize>| stamp.get(range)?.parse::<u8>().ok();
+    let year = stamp.get(..4)?.parse().ok()?;
+    let month = Month::try_from(part(4..6)?).ok()?;
+    let date = Date::from_calendar_date(year, month, part(6..8)?).ok()?;
+    let at = date.with_hms(part(9..11)?, part(11..13)?, part(13..15)?).ok()?.assume_utc();
+    let is_whole = stamp.len() == 16 && stamp.get(8..9) == Some("T") && stamp.ends_with('Z');
+    if is_whole { Duration::try_from(at - OffsetDateTime::UNIX_EPOCH).ok() } else { None }
+}
+
+/// Returns a header's value where it is text.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
