@@ -21,6 +21,13 @@ mod stream;
 mod truth;
 mod verify;
 
+#[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;
+
 use aws_credential_types::Credentials;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
