@@ -5,6 +5,7 @@ use super::families::{Counts, Family};
 use super::play::Script;
 use super::refusal::Refusal;
 use super::steer::{Fault, Steering};
+use super::truth::TokenTotals;
 use super::{chunks, invoke, stream};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -105,19 +106,14 @@ impl ModelCall<'_> {
     }
 
     /// Returns a stream of the messages, broken off by an exception if that is asked for.
-    fn script(
-        &self,
-        mut messages: Vec<Bytes>,
-        script: impl FnOnce(Vec<Bytes>) -> Script,
-    ) -> Result<Script, Refusal> {
+    fn script(&self, mut messages: Vec<Bytes>, stated: Option<TokenTotals>) -> Result<Script, Refusal> {
         let Some(Fault::Exception { after, kind }) = &self.steering.fault else {
-            return Ok(script(messages));
+            return Ok(Script::stream(messages, stated));
         };
         let is_stated = *after >= messages.len();
         messages.truncate(*after);
-        let mut script = script(messages);
+        let mut script = Script::stream(messages, stated.filter(|_| is_stated));
         script.pieces.push(stream::exception(kind)?);
-        script.stated = script.stated.filter(|_| is_stated);
         Ok(script)
     }
 }
@@ -139,7 +135,7 @@ pub(super) fn converse_stream(call: &ModelCall<'_>) -> Result<Answer, Refusal> {
     let reply = call.reply();
     let messages = chunks::converse(&reply, call.steering.chunks.get(), call.echoed_members())?;
     let stated = reply.is_metered.then_some(reply.tokens);
-    Ok(Answer::stream(call.script(messages, |messages| Script::stream(messages, stated))?))
+    Ok(Answer::stream(call.script(messages, stated)?))
 }
 
 /// Answers InvokeModel.
@@ -161,7 +157,7 @@ pub(super) fn invoke_model_stream(call: &ModelCall<'_>) -> Result<Answer, Refusa
     let reply = call.reply();
     let messages = chunks::invoke(&reply, call.steering.chunks.get())?;
     let stated = invoke::stated(&reply);
-    let script = call.script(messages, |messages| Script::stream(messages, stated))?;
+    let script = call.script(messages, stated)?;
     let mut answer = Answer::stream(script);
     answer.headers = call.echoed_headers();
     answer.headers.push(("x-amzn-bedrock-content-type", "application/json".to_owned()));

@@ -205,3 +205,35 @@ impl Body for Player {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, HeaderValue};
+    use std::task::Waker;
+
+    #[test]
+    fn hyper_gets_to_flush_between_the_pieces_of_a_split_body() {
+        let headers: HeaderMap = [("x-sim-split", "2")]
+            .map(|(k, v)| (k.parse().unwrap(), HeaderValue::from_static(v)))
+            .into_iter()
+            .collect();
+        let steering = Steering::of(&headers).unwrap();
+        let (ledger, breaker) = (Arc::new(Ledger::default()), Arc::new(Breaker::default()));
+        let watch = Watch { ledger: Arc::clone(&ledger), request_id: "r".to_owned(), breaker };
+        let tokens = TokenTotals { input: 1, ..TokenTotals::default() };
+        let script = Script { stated: Some(tokens), ..Script::whole("abcde") };
+        let mut player = script.play(Some(&steering), Duration::ZERO, watch);
+        let mut context = Context::from_waker(Waker::noop());
+        for piece in ["ab", "cd", "e"] {
+            assert_eq!(ledger.stated(), TokenTotals::default());
+            let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut player).poll_frame(&mut context) else {
+                panic!("no piece");
+            };
+            assert_eq!(frame.into_data().unwrap(), piece);
+            assert!(Pin::new(&mut player).poll_frame(&mut context).is_pending());
+        }
+        assert_eq!(ledger.stated(), tokens);
+        assert!(matches!(Pin::new(&mut player).poll_frame(&mut context), Poll::Ready(None)));
+    }
+}
