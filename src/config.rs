@@ -1,8 +1,171 @@
-//! Typed settings of the gateway and of its services.
+//! Typed settings of the gateway and of its services: read once, checked whole, never read again by name.
+//!
+//! [`load`] reads two TOML files, the config file and the services file that it names, and reports every
+//! mistake of both at once, each with its file, line and key.
 
-use crate::domain::{ModelId, Operation, ProfileArn, ServiceName};
+mod load;
+mod nearest;
+mod overrides;
+mod problem;
+mod rules;
+mod services;
+mod settings;
+mod sheet;
+#[cfg(test)]
+mod tests;
+
+pub use load::{Loaded, check_services, load, load_settings};
+pub use overrides::ENV_PREFIX;
+pub use problem::{Problem, Problems};
+
+use crate::domain::{ModelId, Operation, ProfileArn, Region, ServiceName};
 use http::HeaderName;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The settings of a gateway; [`Config::default`] holds the default of every key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Where it listens, and what it accepts.
+    pub listen: Listen,
+    /// Where it sends calls, and how long it waits.
+    pub upstream: Upstream,
+    /// How callers are identified.
+    pub identity: Identity,
+    /// Which services there are, and what fits none of their profiles.
+    pub catalog: CatalogSettings,
+    /// What it writes about itself.
+    pub log: Log,
+}
+
+/// Where the gateway listens, and what it accepts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// The address of the data plane, which applications call; port 0 takes any free port.
+    pub data: SocketAddr,
+    /// The address of the admin plane, always a loopback one; port 0 takes any free port.
+    pub admin: SocketAddr,
+    /// How many connections the data plane holds open at the same time, 1 to 1,000,000.
+    pub max_connections: usize,
+    /// How long a client may take to send a request's head; more than zero.
+    pub header_read_timeout: Duration,
+    /// The longest request body, in bytes, 1 to 1,073,741,824.
+    pub body_limit_bytes: u64,
+    /// How long calls may go on after the gateway was told to stop; more than zero.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            data: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            max_connections: 10_000,
+            header_read_timeout: Duration::from_secs(10),
+            body_limit_bytes: 26_000_000,
+            shutdown_grace: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Where calls are sent, and how long the gateway waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// The region of calls that leave without a profile; a profile's own region wins.
+    pub region: Region,
+    /// What serves every region in place of the regions' own endpoints: scheme, host and port, nothing else.
+    pub endpoint: Option<http::Uri>,
+    /// Whether the FIPS endpoints are used; never together with `endpoint`.
+    pub use_fips: bool,
+    /// Whether the dual-stack endpoints are used; never together with `endpoint`.
+    pub use_dual_stack: bool,
+    /// How long connecting may take; more than zero.
+    pub connect_timeout: Duration,
+    /// How long no byte may arrive; more than zero. A call as a whole has no time limit.
+    pub idle_timeout: Duration,
+    /// What becomes of a call whose client went away.
+    pub on_client_disconnect: OnClientDisconnect,
+    /// How long such a call may still be read; more than zero.
+    pub drain_timeout: Duration,
+    /// How many bytes of such a call may still be read; at least 1.
+    pub drain_limit_bytes: u64,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            region: Region::default(),
+            endpoint: None,
+            use_fips: false,
+            use_dual_stack: false,
+            connect_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_mins(65),
+            on_client_disconnect: OnClientDisconnect::Drain,
+            drain_timeout: Duration::from_mins(10),
+            drain_limit_bytes: 67_108_864,
+        }
+    }
+}
+
+/// What becomes of a call whose client went away. AWS bills it either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnClientDisconnect {
+    /// It is read to its end, so that its usage is known.
+    #[default]
+    Drain,
+    /// It is broken off, and its usage estimated.
+    Cancel,
+}
+
+/// Which services there are, and what becomes of a model id that fits none of their profiles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogSettings {
+    /// The services file. As loaded, a relative path was joined to the config file's folder; the default is
+    /// not joined to anything.
+    pub services: PathBuf,
+    /// What becomes of a model id that no profile of the service fits.
+    pub unmapped_model: UnmappedModel,
+    /// Other names for models, for every service; a service's own aliases win.
+    pub aliases: BTreeMap<String, ModelId>,
+}
+
+impl Default for CatalogSettings {
+    fn default() -> Self {
+        Self {
+            services: PathBuf::from("services.toml"),
+            unmapped_model: UnmappedModel::Reject,
+            aliases: BTreeMap::new(),
+        }
+    }
+}
+
+/// What the gateway writes about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// What is logged: a level (`info`), or `target=level` directives, separated by commas.
+    pub level: String,
+    /// Where the access log goes, one line per call.
+    pub access: AccessLog,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), access: AccessLog::Stdout }
+    }
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    /// To the standard output.
+    Stdout,
+    /// Nowhere.
+    Off,
+    /// To a file; as loaded, a relative path was joined to the config file's folder.
+    File(PathBuf),
+}
 
 /// A way in which a caller can name its service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +179,9 @@ pub enum Method {
 }
 
 /// How callers are identified.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The accepted ways.
+    /// The accepted ways; at least one.
     pub methods: Vec<Method>,
     /// The identity header's name.
     pub header: HeaderName,
@@ -52,14 +215,14 @@ pub enum UnmappedModel {
 }
 
 /// The services, as a services file declares them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServicesFile {
-    /// One entry per service.
+    /// One entry per service, in the order of the file.
     pub services: Vec<ServiceSpec>,
 }
 
 /// One service, as declared.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceSpec {
     /// The service's name.
     pub name: ServiceName,
@@ -71,7 +234,7 @@ pub struct ServiceSpec {
     pub default_model: Option<ModelId>,
     /// Other names for models.
     pub aliases: BTreeMap<String, ModelId>,
-    /// SHA-256 hashes of its service keys.
+    /// SHA-256 hashes of its service keys, each of a whole key as it is sent.
     pub key_sha256: Vec<[u8; 32]>,
     /// Operations beyond those that every service may use.
     pub allowed_operations: Vec<Operation>,

@@ -20,6 +20,13 @@ impl Region {
     }
 }
 
+impl Default for Region {
+    /// The region of a gateway that names none: `us-west-2`.
+    fn default() -> Self {
+        Self("us-west-2".into())
+    }
+}
+
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

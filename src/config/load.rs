@@ -1,0 +1,105 @@
+//! Both files, read and checked whole.
+
+use super::overrides::overrides;
+use super::problem::{Problem, Problems};
+use super::sheet::Sheet;
+use super::{Config, ServicesFile, rules, services, settings};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// What the files of a gateway say, all of it checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// The config file.
+    pub config: Config,
+    /// The services file.
+    pub services: ServicesFile,
+    /// What is no mistake, but should be looked at.
+    pub warnings: Vec<Problem>,
+    /// The files that were read: config file and services file.
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads the config file at `path`, with the overrides of an environment, and the services file that it names.
+///
+/// # Errors
+///
+/// Every mistake of both files and of the environment, at once.
+pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Problems> {
+    let (config, mut sheet) = read_config(path, env);
+    let file = config.catalog.services.clone();
+    let services = match std::fs::read_to_string(&file) {
+        Ok(text) => {
+            let (services, checked) = read_services(&file, &text, &config);
+            if checked.problems.is_empty() {
+                rules::check_shared_aliases(&config, &services, &mut sheet);
+            }
+            sheet.problems.extend(checked.problems);
+            sheet.warnings.extend(checked.warnings);
+            services
+        }
+        Err(error) => {
+            let hint = "create it, or name another with `services` under [catalog]";
+            let message = unreadable(&error, "services", hint);
+            sheet.problems.push(Problem::of_file(&file, message));
+            ServicesFile::default()
+        }
+    };
+    let files = vec![path.to_owned(), file];
+    let warnings = std::mem::take(&mut sheet.warnings);
+    done(Loaded { config, services, warnings, files }, sheet.problems)
+}
+
+/// Reads the config file alone: for commands that mend the services file.
+pub fn load_settings(
+    path: &Path,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, Problems> {
+    let (config, sheet) = read_config(path, env);
+    done(config, sheet.problems)
+}
+
+/// Reads a services file's text, and returns it with its warnings.
+pub fn check_services(
+    file: &Path,
+    text: &str,
+    config: &Config,
+) -> Result<(ServicesFile, Vec<Problem>), Problems> {
+    let (services, sheet) = read_services(file, text, config);
+    done((services, sheet.warnings), sheet.problems)
+}
+
+fn read_config(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> (Config, Sheet) {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut problems = Vec::new();
+    let overrides = overrides(env, &mut problems);
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| {
+        let hint = "create it, or name another with --config";
+        problems.push(Problem::of_file(path, unreadable(&error, "config", hint)));
+        String::new()
+    });
+    let mut sheet = Sheet::new(path, &text, overrides);
+    sheet.problems = problems;
+    let config = settings::read(&mut sheet, &text, folder);
+    rules::check_config(&config, &mut sheet);
+    (config, sheet)
+}
+
+fn read_services(file: &Path, text: &str, config: &Config) -> (ServicesFile, Sheet) {
+    let mut sheet = Sheet::new(file, text, std::collections::BTreeMap::new());
+    let services = services::read(&mut sheet, text);
+    rules::check_services(config, &services, &mut sheet);
+    (services, sheet)
+}
+
+fn unreadable(error: &std::io::Error, what: &str, hint: &str) -> String {
+    if error.kind() == ErrorKind::NotFound {
+        return format!("no such {what} file: {hint}");
+    }
+    format!("cannot read the {what} file: {error}")
+}
+
+fn done<T>(value: T, mut problems: Vec<Problem>) -> Result<T, Problems> {
+    problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    if problems.is_empty() { Ok(value) } else { Err(Problems(problems)) }
+}

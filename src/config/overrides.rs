@@ -1,0 +1,45 @@
+//! Environment variables that win over the config file.
+
+use super::problem::Problem;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use toml_edit::{Item, Value};
+
+/// What the names of such variables begin with; `__` separates the levels of a key.
+pub const ENV_PREFIX: &str = "TOLLGATE__";
+
+/// A value from the environment.
+#[derive(Debug, Clone)]
+pub(super) struct Override {
+    /// The variable's name.
+    pub(super) variable: String,
+    /// The variable's value.
+    pub(super) value: String,
+}
+
+impl Override {
+    /// Returns what the value can be meant as: TOML where it is that, and a string.
+    pub(super) fn readings(&self) -> Vec<Item> {
+        let text = Item::Value(Value::from(self.value.as_str()));
+        self.value.trim().parse::<Value>().ok().map(Item::Value).into_iter().chain([text]).collect()
+    }
+}
+
+/// Returns the overrides of an environment by their keys (`upstream.region`).
+pub(super) fn overrides(
+    env: impl IntoIterator<Item = (String, String)>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Override> {
+    let mut found: BTreeMap<String, Override> = BTreeMap::new();
+    for (variable, value) in env {
+        let Some(levels) = variable.strip_prefix(ENV_PREFIX) else { continue };
+        let key = levels.to_ascii_lowercase().replace("__", ".");
+        if let Some(other) = found.get(&key) {
+            let message = format!("{} sets the same key: keep one of them", other.variable);
+            problems.push(Problem { file: PathBuf::from(variable), line: None, key: Some(key), message });
+            continue;
+        }
+        found.insert(key, Override { variable, value });
+    }
+    found
+}

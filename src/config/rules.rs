@@ -1,0 +1,172 @@
+//! What several keys, or both files, must agree on.
+
+use super::services::key_of;
+use super::sheet::{Sheet, dotted};
+use super::{Config, ServiceSpec, ServicesFile, UnmappedModel};
+use crate::domain::{ModelId, ProfileArn};
+use http::Uri;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+
+/// Checks the config file by itself.
+pub(super) fn check_config(config: &Config, sheet: &mut Sheet) {
+    let listen = &config.listen;
+    if !listen.admin.ip().to_canonical().is_loopback() {
+        let message = "the admin plane has no access control: bind it to loopback, as in 127.0.0.1:9090";
+        sheet.wrong_key("listen.admin", message);
+    }
+    if collide(listen.data, listen.admin) {
+        sheet.wrong_key("listen.admin", format!("listen.data takes the same port, {}", listen.data));
+    }
+    if let Some(endpoint) = &config.upstream.endpoint {
+        check_endpoint(config, endpoint, sheet);
+    }
+}
+
+fn check_endpoint(config: &Config, endpoint: &Uri, sheet: &mut Sheet) {
+    let upstream = &config.upstream;
+    for (key, set) in [("use_fips", upstream.use_fips), ("use_dual_stack", upstream.use_dual_stack)] {
+        if set {
+            let message = "cannot hold together with upstream.endpoint: remove one of them";
+            sheet.wrong_key(&format!("upstream.{key}"), message);
+        }
+    }
+    for (name, address) in [("data", config.listen.data), ("admin", config.listen.admin)] {
+        if is_own(endpoint, address) {
+            let message = format!("'{endpoint}' is the gateway's own listener (listen.{name})");
+            sheet.wrong_key("upstream.endpoint", message);
+        }
+    }
+}
+
+/// Tells whether two listeners cannot both have their port.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (any || one.ip() == other.ip())
+}
+
+/// Tells whether an endpoint leads to a listener of this machine.
+fn is_own(endpoint: &Uri, listener: SocketAddr) -> bool {
+    let default_port = if endpoint.scheme_str() == Some("https") { 443 } else { 80 };
+    let host = endpoint.host().unwrap_or_default().trim_matches(['[', ']']);
+    let here = host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|ip| {
+            let ip = ip.to_canonical();
+            ip.is_loopback() || ip.is_unspecified() || ip == listener.ip().to_canonical()
+        });
+    here && endpoint.port_u16().unwrap_or(default_port) == listener.port()
+}
+
+/// Checks the services against each other and against the config.
+pub(super) fn check_services(config: &Config, file: &ServicesFile, sheet: &mut Sheet) {
+    check_owners(file, sheet);
+    for service in &file.services {
+        if service.profiles.is_empty() {
+            let message = "has no profiles: every model is unmapped for it";
+            sheet.warn_key(&dotted("services", service.name.as_str()), message);
+        }
+        check_profiles(service, sheet);
+        if config.catalog.unmapped_model == UnmappedModel::Reject {
+            check_targets(config, service, sheet);
+        }
+    }
+}
+
+/// A profile and a key belong to one service only.
+fn check_owners(file: &ServicesFile, sheet: &mut Sheet) {
+    let mut profiles: HashMap<&str, String> = HashMap::new();
+    let mut keys: HashMap<[u8; 32], String> = HashMap::new();
+    for service in &file.services {
+        for (model, arn) in &service.profiles {
+            let key = dotted(&key_of(&service.name, "profiles"), model.as_str());
+            if let Some(first) = profiles.get(arn.as_str()) {
+                sheet.wrong_key(&key, format!("the profile is {first} already: a profile has one place"));
+            }
+            profiles.entry(arn.as_str()).or_insert(key);
+        }
+        for (index, hash) in service.key_sha256.iter().enumerate() {
+            let key = format!("{}[{index}]", key_of(&service.name, "key_sha256"));
+            if let Some(first) = keys.get(hash) {
+                sheet.wrong_key(&key, format!("the key is {first} already: a key belongs to one service"));
+            }
+            keys.entry(*hash).or_insert(key);
+        }
+    }
+}
+
+/// A source model occurs once, and fits its profile's region.
+fn check_profiles(service: &ServiceSpec, sheet: &mut Sheet) {
+    let mut seen: HashMap<&str, &ModelId> = HashMap::new();
+    for (model, arn) in &service.profiles {
+        let key = dotted(&key_of(&service.name, "profiles"), model.as_str());
+        if let Some(first) = seen.insert(model.bare(), model) {
+            sheet.wrong_key(&key, format!("is the same model as {first}: keep one of them"));
+        }
+        if !fits_region(model, arn) {
+            let message = format!("the profile's region, {}, is outside the model's geography", arn.region());
+            sheet.warn_key(&key, message);
+        }
+    }
+}
+
+fn fits_region(model: &ModelId, arn: &ProfileArn) -> bool {
+    let region = arn.region().as_str();
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| region.starts_with(prefix));
+    match model.geography() {
+        Some("us") => starts(&["us-"]) && !starts(&["us-gov-"]),
+        Some("jp") => starts(&["ap-northeast-"]),
+        Some("au") => starts(&["ap-southeast-"]),
+        Some("apac") => starts(&["ap-"]),
+        Some("in") => starts(&["ap-south-"]),
+        Some("uk") => starts(&["eu-west-2"]),
+        Some("global") | None => true,
+        Some(geography) => region.split_once('-').is_some_and(|_| starts(&[&format!("{geography}-")])),
+    }
+}
+
+/// Whatever stands for a model leads to one of the service's profiles.
+fn check_targets(config: &Config, service: &ServiceSpec, sheet: &mut Sheet) {
+    let shared = &config.catalog.aliases;
+    let known = |model: &ModelId| leads_to_profile(service, shared, model);
+    if let Some(model) = service.default_model.as_ref().filter(|model| !known(model)) {
+        sheet.wrong_key(&key_of(&service.name, "default_model"), dangling(service, model));
+    }
+    for (name, model) in service.aliases.iter().filter(|(_, model)| !known(model)) {
+        let key = dotted(&key_of(&service.name, "aliases"), name);
+        sheet.wrong_key(&key, dangling(service, model));
+    }
+}
+
+/// Checks that the aliases of the config lead somewhere for at least one service.
+pub(super) fn check_shared_aliases(config: &Config, file: &ServicesFile, sheet: &mut Sheet) {
+    if config.catalog.unmapped_model == UnmappedModel::Passthrough {
+        return;
+    }
+    let shared = &config.catalog.aliases;
+    for (name, model) in shared {
+        if !file.services.iter().any(|service| leads_to_profile(service, shared, model)) {
+            let message = format!("no service has a profile for '{model}'");
+            sheet.wrong_key(&dotted("catalog.aliases", name), message);
+        }
+    }
+}
+
+fn leads_to_profile(service: &ServiceSpec, shared: &BTreeMap<String, ModelId>, model: &ModelId) -> bool {
+    let alias = service.aliases.get(model.as_str()).or_else(|| shared.get(model.as_str()));
+    has_profile(service, model) || alias.is_some_and(|model| has_profile(service, model))
+}
+
+fn has_profile(service: &ServiceSpec, model: &ModelId) -> bool {
+    service.profiles.iter().any(|(source, arn)| {
+        let geographic = source.geography().is_some_and(|geography| geography != "global");
+        source.bare() == model.bare()
+            || [arn.as_str(), arn.id()].contains(&model.as_str())
+            || (geographic && model.geography().is_none() && source.foundation_model() == model.bare())
+    })
+}
+
+fn dangling(service: &ServiceSpec, model: &ModelId) -> String {
+    let has: Vec<&str> = service.profiles.iter().map(|(model, _)| model.as_str()).collect();
+    let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
+    format!("service '{}' has no profile for '{model}'; it has {has}", service.name)
+}

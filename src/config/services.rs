@@ -1,0 +1,78 @@
+//! The keys of the services file.
+
+use super::settings::alias;
+use super::sheet::{Section, Sheet, dotted};
+use super::{ServiceSpec, ServicesFile};
+use crate::domain::{ModelId, Operation, ProfileArn, ServiceName};
+use std::collections::BTreeMap;
+
+/// Reads the services of a sheet, without those whose names are not legal.
+pub(super) fn read(sheet: &mut Sheet, text: &str) -> ServicesFile {
+    let mut file = ServicesFile::default();
+    if let Some(document) = sheet.parse(text) {
+        let mut root = sheet.root(&document);
+        let mut services = root.section("services");
+        for name in services.names() {
+            let mut section = services.section(&name);
+            match ServiceName::parse(&name) {
+                Ok(name) => file.services.push(read_service(section, name)),
+                Err(error) => section.wrong(error.to_string()),
+            }
+        }
+        root.finish();
+    }
+    file
+}
+
+fn read_service(mut section: Section<'_>, name: ServiceName) -> ServiceSpec {
+    let mut default_model = None;
+    section.read_text("default_model", &mut default_model, |model| model_id(model).map(Some));
+    let tags = section.read_map("tags", |tag, value| Ok((tag.to_owned(), value.to_owned())));
+    let profiles = section.read_map("profiles", |model, arn| {
+        let arn = ProfileArn::parse(arn).map_err(|error| format!("'{arn}' is {error}"))?;
+        Ok((model_id(model)?, arn))
+    });
+    let spec = ServiceSpec {
+        name,
+        tags: tags.unwrap_or_default().into_iter().collect(),
+        profiles: profiles.unwrap_or_default(),
+        default_model,
+        aliases: section
+            .read_map("aliases", alias)
+            .unwrap_or_default()
+            .into_iter()
+            .collect::<BTreeMap<_, _>>(),
+        key_sha256: section.read_list("key_sha256", hash).unwrap_or_default(),
+        allowed_operations: section.read_list("allowed_operations", operation).unwrap_or_default(),
+    };
+    section.finish();
+    spec
+}
+
+fn model_id(text: &str) -> Result<ModelId, String> {
+    ModelId::parse(text).map_err(|error| format!("'{text}': {error}"))
+}
+
+fn operation(name: &str) -> Result<Operation, String> {
+    Operation::from_name(name).ok_or_else(|| {
+        let names: Vec<&str> = Operation::ALL.into_iter().map(Operation::name).collect();
+        format!("'{name}' is no operation; use {}", names.join(", "))
+    })
+}
+
+/// Returns the 32 bytes of 64 hexadecimal digits.
+fn hash(text: &str) -> Result<[u8; 32], String> {
+    let wrong = || "must be 64 hexadecimal digits, as `tollgate keys create` prints them".to_owned();
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(wrong());
+    }
+    let digits: Vec<char> = text.chars().collect();
+    let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16).ok();
+    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(wrong)
+}
+
+/// Returns the key of a service's setting, as problems name it.
+pub(super) fn key_of(service: &ServiceName, setting: &str) -> String {
+    format!("{}.{setting}", dotted("services", service.as_str()))
+}

@@ -1,0 +1,193 @@
+//! The keys of the config file.
+
+use super::sheet::{Section, Sheet};
+use super::{
+    AccessLog, CatalogSettings, Config, Identity, Listen, Log, Method, OnClientDisconnect, UnmappedModel,
+    Upstream,
+};
+use crate::domain::{ModelId, Region};
+use http::{HeaderName, Uri};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// The most connections that may be configured: each costs memory and a file descriptor.
+const MAX_CONNECTIONS: u64 = 1_000_000;
+
+/// The longest request body that may be configured, in bytes: bodies are held in memory.
+const MAX_BODY_BYTES: u64 = 1 << 30;
+
+/// The longest duration that may be configured: a year.
+const MAX_DURATION: Duration = Duration::from_hours(365 * 24);
+
+/// Headers that cannot name a service: they have another meaning, or are signed, or belong to the connection.
+const TAKEN_HEADERS: [&str; 16] = [
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "x-api-key",
+];
+
+/// Reads the config of a sheet; what is wrong or absent keeps its default.
+pub(super) fn read(sheet: &mut Sheet, text: &str, folder: &Path) -> Config {
+    let mut config = Config::default();
+    config.catalog.services = folder.join(&config.catalog.services);
+    if let Some(document) = sheet.parse(text) {
+        let mut root = sheet.root(&document);
+        read_listen(root.section("listen"), &mut config.listen);
+        read_upstream(root.section("upstream"), &mut config.upstream);
+        read_identity(root.section("identity"), &mut config.identity);
+        read_catalog(root.section("catalog"), &mut config.catalog, folder);
+        read_log(root.section("log"), &mut config.log, folder);
+        root.finish();
+        sheet.finish();
+    }
+    config
+}
+
+fn read_listen(mut section: Section<'_>, listen: &mut Listen) {
+    section.read_text("data", &mut listen.data, address);
+    section.read_text("admin", &mut listen.admin, address);
+    section.read("max_connections", &mut listen.max_connections, |number| {
+        let number = within(number, MAX_CONNECTIONS)?;
+        usize::try_from(number).map_err(|error| error.to_string())
+    });
+    section.read_text("header_read_timeout", &mut listen.header_read_timeout, duration);
+    section.read("body_limit_bytes", &mut listen.body_limit_bytes, |number| within(number, MAX_BODY_BYTES));
+    section.read_text("shutdown_grace", &mut listen.shutdown_grace, duration);
+    section.finish();
+}
+
+fn read_upstream(mut section: Section<'_>, upstream: &mut Upstream) {
+    section.read_text("region", &mut upstream.region, |name| {
+        Region::parse(name).ok_or_else(|| format!("'{name}' is no region's name; one looks like us-west-2"))
+    });
+    section.read_text("endpoint", &mut upstream.endpoint, |text| endpoint(text).map(Some));
+    section.read("use_fips", &mut upstream.use_fips, Ok);
+    section.read("use_dual_stack", &mut upstream.use_dual_stack, Ok);
+    section.read_text("connect_timeout", &mut upstream.connect_timeout, duration);
+    section.read_text("idle_timeout", &mut upstream.idle_timeout, duration);
+    section.read_text("on_client_disconnect", &mut upstream.on_client_disconnect, |word| {
+        choice(word, &[("drain", OnClientDisconnect::Drain), ("cancel", OnClientDisconnect::Cancel)])
+    });
+    section.read_text("drain_timeout", &mut upstream.drain_timeout, duration);
+    section.read("drain_limit_bytes", &mut upstream.drain_limit_bytes, |number| {
+        within(number, i64::MAX.unsigned_abs())
+    });
+    section.finish();
+}
+
+fn read_identity(mut section: Section<'_>, identity: &mut Identity) {
+    let ways = [("key", Method::Key), ("path", Method::Path), ("header", Method::Header)];
+    if let Some(methods) = section.read_list("methods", |word| choice(word, &ways)) {
+        if methods.is_empty() {
+            section.wrong_key("methods", "must hold at least one of key, path, header");
+        }
+        identity.methods = methods;
+    }
+    section.read_text("header", &mut identity.header, header);
+    section.finish();
+}
+
+fn read_catalog(mut section: Section<'_>, catalog: &mut CatalogSettings, folder: &Path) {
+    section.read_text("services", &mut catalog.services, |path| file(path, folder));
+    section.read_text("unmapped_model", &mut catalog.unmapped_model, |word| {
+        choice(word, &[("reject", UnmappedModel::Reject), ("passthrough", UnmappedModel::Passthrough)])
+    });
+    catalog.aliases = section.read_map("aliases", alias).unwrap_or_default().into_iter().collect();
+    section.finish();
+}
+
+fn read_log(mut section: Section<'_>, log: &mut Log, folder: &Path) {
+    section.read_text("level", &mut log.level, level);
+    section.read_text("access", &mut log.access, |word| match word {
+        "stdout" => Ok(AccessLog::Stdout),
+        "off" => Ok(AccessLog::Off),
+        path => file(path, folder).map(AccessLog::File),
+    });
+    section.finish();
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("'{text}' is no address with a port; one looks like 127.0.0.1:8080"))
+}
+
+fn within(number: i64, most: u64) -> Result<u64, String> {
+    u64::try_from(number)
+        .ok()
+        .filter(|number| (1..=most).contains(number))
+        .ok_or_else(|| format!("{number} is out of range: use 1 to {most}"))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|_| format!("'{text}' is no duration; one looks like 500ms, 10s or 5m"))?;
+    if duration.is_zero() || duration > MAX_DURATION {
+        return Err(format!("'{text}' is out of range: use more than 0s, and at most 365days"));
+    }
+    Ok(duration)
+}
+
+/// Returns what a word of a list stands for.
+fn choice<T: Copy>(word: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    choices.iter().find(|(name, _)| *name == word).map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        format!("'{word}' is not one of {}", names.join(", "))
+    })
+}
+
+fn endpoint(text: &str) -> Result<Uri, String> {
+    const RIGHT: &str =
+        "use http:// or https://, a host and, where needed, a port, as in http://127.0.0.1:4000";
+    let uri: Uri = text.parse().map_err(|error| format!("'{text}' is no URL ({error}): {RIGHT}"))?;
+    let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+    let host = uri.host().is_some_and(|host| !host.is_empty());
+    let bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
+    let anonymous = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    if scheme && host && bare && anonymous { Ok(uri) } else { Err(format!("'{text}' does not do: {RIGHT}")) }
+}
+
+fn header(text: &str) -> Result<HeaderName, String> {
+    let name: HeaderName = text.parse().map_err(|_| format!("'{text}' is no header's name"))?;
+    let taken = TAKEN_HEADERS.contains(&name.as_str()) || name.as_str().starts_with("x-amz");
+    if taken {
+        return Err(format!("'{name}' has a meaning of its own: use another, such as x-tollgate-service"));
+    }
+    Ok(name)
+}
+
+fn file(path: &str, folder: &Path) -> Result<std::path::PathBuf, String> {
+    if path.is_empty() { Err("must name a file".to_owned()) } else { Ok(folder.join(path)) }
+}
+
+/// Checks one alias of the config or of a service.
+pub(super) fn alias(name: &str, model: &str) -> Result<(String, ModelId), String> {
+    if name == "default" {
+        return Err("'default' cannot be an alias: set a service's default_model".to_owned());
+    }
+    ModelId::parse(name).map_err(|error| format!("'{name}' cannot be asked for: {error}"))?;
+    let model = ModelId::parse(model).map_err(|error| format!("'{model}': {error}"))?;
+    Ok((name.to_owned(), model))
+}
+
+/// Checks a log filter. A word alone must be a level: taken as a target, a mistyped one would silence the rest.
+fn level(text: &str) -> Result<String, String> {
+    let wrong = || format!("'{text}' is no log filter; use info, debug, or as in info,tollgate=debug");
+    let is_level = |word: &str| word.contains('=') || word.trim().parse::<LevelFilter>().is_ok();
+    let parsed = EnvFilter::builder().parse(text).is_ok();
+    if parsed && text.split(',').all(is_level) { Ok(text.to_owned()) } else { Err(wrong()) }
+}

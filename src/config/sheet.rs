@@ -1,0 +1,338 @@
+//! Reading typed values from TOML, going on after a mistake, so that all of them are reported at once.
+
+use super::nearest::nearest;
+use super::overrides::Override;
+use super::problem::Problem;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml_edit::{Document, Item, Key, TableLike};
+
+/// Where a value stands.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    file: PathBuf,
+    line: Option<usize>,
+    key: String,
+}
+
+/// One file that is being read: its problems, and where each of its keys stands.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    file: PathBuf,
+    /// The offsets of the line ends, in ascending order.
+    line_ends: Vec<usize>,
+    overrides: BTreeMap<String, Override>,
+    places: BTreeMap<String, Place>,
+    /// Every key that was asked for.
+    known: Vec<String>,
+    /// What is wrong.
+    pub(super) problems: Vec<Problem>,
+    /// What is to be looked at, but is no mistake.
+    pub(super) warnings: Vec<Problem>,
+}
+
+impl Sheet {
+    /// Returns the sheet of a file's text and of the overrides that win over it.
+    pub(super) fn new(file: &Path, text: &str, overrides: BTreeMap<String, Override>) -> Self {
+        Self {
+            file: file.to_owned(),
+            line_ends: text.match_indices('\n').map(|(at, _)| at).collect(),
+            overrides,
+            places: BTreeMap::new(),
+            known: Vec::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Parses the text; a syntax error becomes a problem.
+    pub(super) fn parse<'t>(&mut self, text: &'t str) -> Option<Document<&'t str>> {
+        match Document::parse(text) {
+            Ok(document) => Some(document),
+            Err(error) => {
+                let line = error.span().map(|span| self.line(&span));
+                let message = format!("not TOML: {}", error.message().replace('\n', "; "));
+                self.problems.push(Problem { file: self.file.clone(), line, key: None, message });
+                None
+            }
+        }
+    }
+
+    /// Returns the file's top level.
+    pub(super) fn root<'a>(&'a mut self, document: &'a Document<&str>) -> Section<'a> {
+        Section { sheet: self, table: Some(document.as_table()), path: String::new(), known: Vec::new() }
+    }
+
+    /// Records a mistake at a place.
+    pub(super) fn wrong(&mut self, place: &Place, message: impl Into<String>) {
+        self.problems.push(problem(place.clone(), message));
+    }
+
+    /// Records a mistake of a key, wherever that was set.
+    pub(super) fn wrong_key(&mut self, key: &str, message: impl Into<String>) {
+        self.problems.push(problem(self.place(key), message));
+    }
+
+    /// Records something to look at.
+    pub(super) fn warn_key(&mut self, key: &str, message: impl Into<String>) {
+        self.warnings.push(problem(self.place(key), message));
+    }
+
+    /// Ends the reading: overrides that no key asked for are mistakes.
+    pub(super) fn finish(&mut self) {
+        for (key, set) in std::mem::take(&mut self.overrides) {
+            let message = unknown(&key, self.known.iter().map(String::as_str));
+            let file = PathBuf::from(set.variable);
+            self.problems.push(Problem { file, line: None, key: Some(key), message });
+        }
+    }
+
+    /// Returns where a key was set; the file as a whole for one that was not.
+    fn place(&self, key: &str) -> Place {
+        let unset = || Place { file: self.file.clone(), line: None, key: key.to_owned() };
+        self.places.get(key).cloned().unwrap_or_else(unset)
+    }
+
+    fn line(&self, span: &Range<usize>) -> usize {
+        self.line_ends.partition_point(|end| *end < span.start) + 1
+    }
+
+    fn note(&mut self, key: String, line: Option<usize>) -> Place {
+        let place = Place { file: self.file.clone(), line, key };
+        self.places.insert(place.key.clone(), place.clone());
+        place
+    }
+}
+
+fn problem(place: Place, message: impl Into<String>) -> Problem {
+    Problem { file: place.file, line: place.line, key: Some(place.key), message: message.into() }
+}
+
+/// One table that is being read, key by key.
+pub(super) struct Section<'a> {
+    sheet: &'a mut Sheet,
+    table: Option<&'a dyn TableLike>,
+    path: String,
+    known: Vec<String>,
+}
+
+impl Section<'_> {
+    /// Reads a key, if it is set, into a field: a value of type `T`, which `convert` makes what the field holds.
+    pub(super) fn read<T: Raw, U>(
+        &mut self,
+        key: &str,
+        field: &mut U,
+        convert: impl FnOnce(T) -> Result<U, String>,
+    ) {
+        if let Some((raw, place)) = self.take(key) {
+            match convert(raw) {
+                Ok(value) => *field = value,
+                Err(message) => self.sheet.wrong(&place, message),
+            }
+        }
+    }
+
+    /// Reads a string as [`Self::read`] does.
+    pub(super) fn read_text<U>(
+        &mut self,
+        key: &str,
+        field: &mut U,
+        convert: impl FnOnce(&str) -> Result<U, String>,
+    ) {
+        self.read(key, field, |text: String| convert(&text));
+    }
+
+    /// Reads a table of strings, if it is set; `convert` takes a name and its value, and says what is wrong with them.
+    pub(super) fn read_map<U>(
+        &mut self,
+        key: &str,
+        mut convert: impl FnMut(&str, &str) -> Result<U, String>,
+    ) -> Option<Vec<U>> {
+        let (Members(members), place) = self.take(key)?;
+        let mut values = Vec::new();
+        for (name, span, item) in members {
+            let place = self.within(&place, dotted(&place.key, &name), span);
+            let converted = match item.as_str() {
+                Some(text) => convert(&name, text),
+                None => Err(unexpected(String::EXPECTED, &item)),
+            };
+            self.keep(converted, &place, &mut values);
+        }
+        Some(values)
+    }
+
+    /// Reads an array of strings, if it is set; `convert` takes one of them, and says what is wrong with it.
+    pub(super) fn read_list<U>(
+        &mut self,
+        key: &str,
+        mut convert: impl FnMut(&str) -> Result<U, String>,
+    ) -> Option<Vec<U>> {
+        let (Elements(elements), place) = self.take(key)?;
+        let mut values = Vec::new();
+        for (index, item) in elements.into_iter().enumerate() {
+            let place = self.within(&place, format!("{}[{index}]", place.key), item.span());
+            let converted = match item.as_str() {
+                Some(text) => convert(text),
+                None => Err(unexpected(String::EXPECTED, &item)),
+            };
+            self.keep(converted, &place, &mut values);
+        }
+        Some(values)
+    }
+
+    fn keep<U>(&mut self, converted: Result<U, String>, place: &Place, values: &mut Vec<U>) {
+        match converted {
+            Ok(value) => values.push(value),
+            Err(message) => self.sheet.wrong(place, message),
+        }
+    }
+
+    /// Returns the table of that name; an empty one where it is not set.
+    pub(super) fn section(&mut self, key: &str) -> Section<'_> {
+        self.known.push(key.to_owned());
+        let path = dotted(&self.path, key);
+        let found = self.table.and_then(|table| table.get_key_value(key));
+        let line = found.and_then(|(key, item)| self.line_of(key, item));
+        let place = self.sheet.note(path.clone(), line);
+        let table = found.and_then(|(_, item)| item.as_table_like());
+        if let Some((_, item)) = found.filter(|_| table.is_none()) {
+            self.sheet.wrong(&place, unexpected("a table", item));
+        }
+        Section { sheet: self.sheet, table, path, known: Vec::new() }
+    }
+
+    /// Returns every name in the table.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.table.map(|table| table.iter().map(|(name, _)| name.to_owned()).collect()).unwrap_or_default()
+    }
+
+    /// Records a mistake of the table itself.
+    pub(super) fn wrong(&mut self, message: impl Into<String>) {
+        self.sheet.wrong_key(&self.path, message);
+    }
+
+    /// Records a mistake of one of its keys.
+    pub(super) fn wrong_key(&mut self, key: &str, message: impl Into<String>) {
+        self.sheet.wrong_key(&dotted(&self.path, key), message);
+    }
+
+    /// Ends the reading: whatever was not asked for by now is a mistake.
+    pub(super) fn finish(self) {
+        for (name, item) in self.table.into_iter().flat_map(TableLike::iter) {
+            if self.known.iter().any(|known| known == name) {
+                continue;
+            }
+            let key = self.table.and_then(|table| table.key(name));
+            let line = key.and_then(|key| self.line_of(key, item));
+            let place = self.sheet.note(dotted(&self.path, name), line);
+            self.sheet.wrong(&place, unknown(name, self.known.iter().map(String::as_str)));
+        }
+    }
+
+    fn take<T: Raw>(&mut self, key: &str) -> Option<(T, Place)> {
+        self.known.push(key.to_owned());
+        let path = dotted(&self.path, key);
+        self.sheet.known.push(path.clone());
+        let (readings, place) = if let Some(set) = self.sheet.overrides.remove(&path) {
+            let place = Place { file: PathBuf::from(&set.variable), line: None, key: path.clone() };
+            self.sheet.places.insert(path, place.clone());
+            (set.readings(), place)
+        } else {
+            let (key, item) = self.table?.get_key_value(key)?;
+            let line = self.line_of(key, item);
+            (vec![item.clone()], self.sheet.note(path, line))
+        };
+        let value = readings.iter().find_map(T::from_item);
+        if let (None, Some(item)) = (&value, readings.first()) {
+            self.sheet.wrong(&place, unexpected(T::EXPECTED, item));
+        }
+        value.map(|value| (value, place))
+    }
+
+    /// Returns the place of a part of a value.
+    fn within(&mut self, whole: &Place, key: String, span: Option<Range<usize>>) -> Place {
+        let line = whole.line.map(|line| span.map_or(line, |span| self.sheet.line(&span)));
+        let place = Place { file: whole.file.clone(), line, key };
+        self.sheet.places.insert(place.key.clone(), place.clone());
+        place
+    }
+
+    fn line_of(&self, key: &Key, item: &Item) -> Option<usize> {
+        key.span().or_else(|| item.span()).map(|span| self.sheet.line(&span))
+    }
+}
+
+/// What a TOML value can be read as.
+pub(super) trait Raw: Sized {
+    /// What is expected, as a message says it.
+    const EXPECTED: &'static str;
+
+    /// Returns the value, if it is of this type.
+    fn from_item(item: &Item) -> Option<Self>;
+}
+
+impl Raw for String {
+    const EXPECTED: &'static str = "a string";
+
+    fn from_item(item: &Item) -> Option<Self> {
+        item.as_str().map(str::to_owned)
+    }
+}
+
+impl Raw for i64 {
+    const EXPECTED: &'static str = "an integer";
+
+    fn from_item(item: &Item) -> Option<Self> {
+        item.as_integer()
+    }
+}
+
+impl Raw for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn from_item(item: &Item) -> Option<Self> {
+        item.as_bool()
+    }
+}
+
+/// The names of a table with their values and where they stand.
+struct Members(Vec<(String, Option<Range<usize>>, Item)>);
+
+impl Raw for Members {
+    const EXPECTED: &'static str = "a table of strings";
+
+    fn from_item(item: &Item) -> Option<Self> {
+        let table = item.as_table_like()?;
+        let span = |name: &str| table.key(name).and_then(Key::span);
+        Some(Self(table.iter().map(|(name, item)| (name.to_owned(), span(name), item.clone())).collect()))
+    }
+}
+
+/// The elements of an array.
+struct Elements(Vec<Item>);
+
+impl Raw for Elements {
+    const EXPECTED: &'static str = "an array of strings";
+
+    fn from_item(item: &Item) -> Option<Self> {
+        item.as_array().map(|array| Self(array.iter().cloned().map(Item::Value).collect()))
+    }
+}
+
+/// Returns a key of a table as TOML writes it.
+pub(super) fn dotted(table: &str, key: &str) -> String {
+    let key = Key::new(key).display_repr().into_owned();
+    if table.is_empty() { key } else { format!("{table}.{key}") }
+}
+
+fn unexpected(expected: &str, found: &Item) -> String {
+    format!("expected {expected}, found {}", found.type_name())
+}
+
+fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(name, known.clone()) {
+        Some(meant) => format!("unknown key; did you mean '{meant}'?"),
+        None => format!("unknown key; use {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
