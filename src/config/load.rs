@@ -38,6 +38,8 @@ pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
             sheet.warnings.extend(checked.warnings);
             services
         }
+        // A config file that could not be read may have named another services file.
+        Err(_) if sheet.problems.iter().any(|problem| problem.key.is_none()) => ServicesFile::default(),
         Err(error) => {
             let hint = "create it, or name another with `services` under [catalog]";
             let message = unreadable(&error, "services", hint);

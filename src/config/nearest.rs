@@ -2,7 +2,7 @@
 
 /// Returns the word nearest to what was written, if one is near enough to have been meant.
 pub(super) fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (written.chars().count() / 3).clamp(1, 3);
+    let limit = written.chars().count().div_ceil(2).min(3);
     words
         .into_iter()
         .map(|word| (distance(written, word), word))
