@@ -14,7 +14,7 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 
-pub use load::{Loaded, check_services, load, load_settings};
+pub use load::{Loaded, load, load_edited, load_settings};
 pub use overrides::ENV_PREFIX;
 pub use problem::{Problem, Problems};
 

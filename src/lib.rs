@@ -2,6 +2,7 @@
 //! belong to the service that spent it.
 
 pub mod catalog;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;

@@ -1,3 +1,5 @@
 //! The `tollgate` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    tollgate::cli::main()
+}

@@ -4,6 +4,7 @@ use super::overrides::overrides;
 use super::problem::{Problem, Problems};
 use super::sheet::Sheet;
 use super::{Config, ServicesFile, rules, services, settings};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -26,30 +27,19 @@ pub struct Loaded {
 ///
 /// Every mistake of both files and of the environment, at once.
 pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Problems> {
-    let (config, mut sheet) = read_config(path, env);
-    let file = config.catalog.services.clone();
-    let services = match std::fs::read_to_string(&file) {
-        Ok(text) => {
-            let (services, checked) = read_services(&file, &text, &config);
-            if checked.problems.is_empty() {
-                rules::check_shared_aliases(&config, &services, &mut sheet);
-            }
-            sheet.problems.extend(checked.problems);
-            sheet.warnings.extend(checked.warnings);
-            services
-        }
-        // A config file that could not be read may have named another services file.
-        Err(_) if sheet.problems.iter().any(|problem| problem.key.is_none()) => ServicesFile::default(),
-        Err(error) => {
-            let hint = "create it, or name another with `services` under [catalog]";
-            let message = unreadable(&error, "services", hint);
-            sheet.problems.push(Problem::of_file(&file, message));
-            ServicesFile::default()
-        }
-    };
-    let files = vec![path.to_owned(), file];
-    let warnings = std::mem::take(&mut sheet.warnings);
-    done(Loaded { config, services, warnings, files }, sheet.problems)
+    let (config, sheet) = read_config(path, env);
+    let text = std::fs::read_to_string(&config.catalog.services);
+    finish(path, config, sheet, text)
+}
+
+/// Does what [`load`] does, with a text in place of what the services file holds: tells whether it may be written.
+pub fn load_edited(
+    path: &Path,
+    env: impl IntoIterator<Item = (String, String)>,
+    services: String,
+) -> Result<Loaded, Problems> {
+    let (config, sheet) = read_config(path, env);
+    finish(path, config, sheet, Ok(services))
 }
 
 /// Reads the config file alone: for commands that mend the services file.
@@ -61,14 +51,39 @@ pub fn load_settings(
     done(config, sheet.problems)
 }
 
-/// Reads a services file's text, and returns it with its warnings.
-pub fn check_services(
-    file: &Path,
-    text: &str,
-    config: &Config,
-) -> Result<(ServicesFile, Vec<Problem>), Problems> {
-    let (services, sheet) = read_services(file, text, config);
-    done((services, sheet.warnings), sheet.problems)
+fn finish(
+    path: &Path,
+    config: Config,
+    mut sheet: Sheet,
+    text: std::io::Result<String>,
+) -> Result<Loaded, Problems> {
+    let file = config.catalog.services.clone();
+    let services = match text {
+        Ok(text) => add_services(&file, &text, &config, &mut sheet),
+        // A config file that could not be read may have named another services file.
+        Err(_) if sheet.problems.iter().any(|problem| problem.key.is_none()) => ServicesFile::default(),
+        Err(error) => {
+            let hint = "create it, or name another with `services` under [catalog]";
+            sheet.problems.push(Problem::of_file(&file, unreadable(&error, "services", hint)));
+            ServicesFile::default()
+        }
+    };
+    let files = vec![path.to_owned(), file];
+    let warnings = std::mem::take(&mut sheet.warnings);
+    done(Loaded { config, services, warnings, files }, sheet.problems)
+}
+
+/// Reads the services, and adds what is wrong with them to what is wrong with the config.
+fn add_services(file: &Path, text: &str, config: &Config, sheet: &mut Sheet) -> ServicesFile {
+    let mut own = Sheet::new(file, text, BTreeMap::new());
+    let services = services::read(&mut own, text);
+    rules::check_services(config, &services, &mut own);
+    if own.problems.is_empty() {
+        rules::check_shared_aliases(config, &services, sheet);
+    }
+    sheet.problems.extend(own.problems);
+    sheet.warnings.extend(own.warnings);
+    services
 }
 
 fn read_config(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> (Config, Sheet) {
@@ -85,13 +100,6 @@ fn read_config(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> 
     let config = settings::read(&mut sheet, &text, folder);
     rules::check_config(&config, &mut sheet);
     (config, sheet)
-}
-
-fn read_services(file: &Path, text: &str, config: &Config) -> (ServicesFile, Sheet) {
-    let mut sheet = Sheet::new(file, text, std::collections::BTreeMap::new());
-    let services = services::read(&mut sheet, text);
-    rules::check_services(config, &services, &mut sheet);
-    (services, sheet)
 }
 
 fn unreadable(error: &std::io::Error, what: &str, hint: &str) -> String {

@@ -1,0 +1,123 @@
+//! The command line: one file per verb.
+//!
+//! Exit status: 0 done, 1 failed, 2 wrong usage or invalid config.
+
+mod check;
+mod edit;
+mod failure;
+mod keys;
+mod replace;
+mod services;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use failure::Failure;
+
+use crate::config::ENV_PREFIX;
+use crate::domain::ServiceName;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A gateway in front of the Amazon Bedrock runtime that makes every token belong to the service that spent it.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version)]
+pub struct Cli {
+    /// The config file.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "TOLLGATE_CONFIG",
+        default_value = "config/tollgate.toml"
+    )]
+    pub config: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the command can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Checks the config file and the services file, and lists every mistake.
+    Check {
+        /// How the result is printed.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Lists, adds and removes services in the services file, keeping its comments.
+    #[command(subcommand)]
+    Services(services::ServicesCommand),
+    /// Creates, lists and revokes service keys, whose hashes are in the services file.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// Text for people.
+    #[default]
+    Table,
+    /// JSON for programs.
+    Json,
+}
+
+/// What every command works with.
+pub(crate) struct Context<'a> {
+    /// The config file.
+    pub(crate) config: PathBuf,
+    /// The variables of the environment that override the config.
+    pub(crate) env: Vec<(String, String)>,
+    /// Where the result goes.
+    pub(crate) out: &'a mut dyn Write,
+}
+
+/// Runs the command of this process, and returns its exit status.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing can be told to someone whose terminal is gone.
+            drop(error.print());
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(cli, environment(), &mut std::io::stdout()) {
+        Err(failure) if !failure.is_broken_pipe() => failure.report(&mut std::io::stderr()),
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
+}
+
+/// Runs one command, with the environment's overrides of the config, and writes its result to `out`.
+pub fn run(cli: Cli, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut context = Context { config: cli.config, env, out };
+    match cli.command {
+        Command::Check { format } => check::run(&mut context, format),
+        Command::Services(command) => services::run(&mut context, command),
+        Command::Keys(command) => keys::run(&mut context, command),
+    }
+}
+
+/// Returns the variables of the process that override the config.
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .filter(|(name, _)| name.starts_with(ENV_PREFIX))
+        .collect()
+}
+
+/// Parses a service's name for clap.
+fn service_name(text: &str) -> Result<ServiceName, String> {
+    ServiceName::parse(text).map_err(|error| error.to_string())
+}
+
+/// Writes a value as indented JSON.
+fn write_json(out: &mut dyn Write, value: &impl serde::Serialize) -> Result<(), Failure> {
+    serde_json::to_writer_pretty(&mut *out, value).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    Ok(())
+}

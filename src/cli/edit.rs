@@ -1,0 +1,205 @@
+//! Changing the services file in place: comments and order stay, and nothing invalid is written.
+
+use super::replace::{lock_folder, replace};
+use super::services::AddArgs;
+use super::{Context, Failure};
+use crate::config::{load, load_edited, load_settings};
+use crate::domain::ServiceName;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use toml_edit::{Array, DocumentMut, InlineTable, Item, RawString, Table, TableLike, Value};
+
+/// The services file while it is being changed.
+pub(super) struct ServicesEditor {
+    config: PathBuf,
+    env: Vec<(String, String)>,
+    file: PathBuf,
+    document: DocumentMut,
+    /// The locked folder: of two changes at the same time none is lost.
+    _lock: Option<File>,
+}
+
+impl ServicesEditor {
+    /// Opens the services file that the config names.
+    pub(super) fn open(context: &Context<'_>) -> Result<Self, Failure> {
+        let (config, env) = (context.config.clone(), context.env.clone());
+        let file = load_settings(&config, env.clone())?.catalog.services;
+        let lock = lock_folder(&file);
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) => {
+                load(&config, env)?;
+                return Err(error.into());
+            }
+        };
+        match text.parse() {
+            Ok(document) => Ok(Self { config, env, file, document, _lock: lock }),
+            Err(error) => {
+                load_edited(&config, env, text)?;
+                Err(Failure::Other(anyhow::Error::new::<toml_edit::TomlError>(error)))
+            }
+        }
+    }
+
+    /// Writes the file, if config and services are valid with it, and returns its path.
+    pub(super) fn save(self) -> Result<PathBuf, Failure> {
+        let text = self.document.to_string();
+        load_edited(&self.config, self.env, text.clone())?;
+        replace(&self.file, &text)?;
+        Ok(self.file)
+    }
+
+    /// Adds a service at the end.
+    pub(super) fn add_service(&mut self, service: &AddArgs) -> Result<(), Failure> {
+        let name = service.name.as_str();
+        if self.services().is_some_and(|services| services.contains_key(name)) {
+            let hint = format!("edit it in {}, or choose another name", self.file.display());
+            return Err(Failure::refused(format!("service '{name}' exists already"), hint));
+        }
+        let mut table = new_table(service);
+        if !self.document.is_empty() {
+            table.decor_mut().set_prefix("\n");
+        }
+        let root = self.document.as_table_mut().entry("services").or_insert_with(|| {
+            let mut services = Table::new();
+            services.set_implicit(true);
+            Item::Table(services)
+        });
+        if let Some(services) = root.as_table_like_mut() {
+            services.insert(name, Item::Table(table));
+        }
+        Ok(())
+    }
+
+    /// Removes a service and the comment just above it.
+    pub(super) fn remove_service(&mut self, name: &ServiceName) -> Result<(), Failure> {
+        self.service(name)?;
+        let Some(services) = self.services() else { return Ok(()) };
+        let removed = services.remove(name.as_str());
+        let Some(removed) = removed.as_ref().and_then(Item::as_table) else { return Ok(()) };
+        let heading = heading_of(removed);
+        if heading.is_empty() {
+            return Ok(());
+        }
+        let next = services
+            .iter_mut()
+            .filter_map(|(_, item)| item.as_table_mut())
+            .filter(|table| !table.is_implicit() && table.position() > removed.position())
+            .min_by_key(|table| table.position());
+        if let Some(next) = next {
+            let own = text_of(next.decor().prefix());
+            next.decor_mut().set_prefix(format!("{heading}{}", own.trim_start_matches('\n')));
+        } else {
+            let trailing = text_of(Some(self.document.trailing()));
+            self.document.set_trailing(format!("{heading}{trailing}"));
+        }
+        Ok(())
+    }
+
+    /// Adds the hash of a key to a service.
+    pub(super) fn add_key(&mut self, service: &ServiceName, hash: &str) -> Result<(), Failure> {
+        let service = self.service(service)?;
+        let keys = service.entry("key_sha256").or_insert(Item::Value(Value::Array(Array::new())));
+        if let Some(keys) = keys.as_array_mut() {
+            let mut value = Value::from(hash);
+            let indent = keys.iter().last().map(|last| text_of(last.decor().prefix()));
+            match indent {
+                // One hash to a line stays one hash to a line; the comment of the last one is not repeated.
+                Some(indent) if indent.contains('\n') => {
+                    let spaces = indent.rsplit('\n').next().unwrap_or_default();
+                    value.decor_mut().set_prefix(format!("\n{spaces}"));
+                    keys.push_formatted(value);
+                }
+                _ => keys.push(value),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the one key whose hash begins with some digits, and returns its service and hash.
+    pub(super) fn remove_key(&mut self, prefix: &str) -> Result<(String, String), Failure> {
+        let found = self.hashes(prefix);
+        let hashes: BTreeSet<&str> = found.iter().map(|(_, hash)| hash.as_str()).collect();
+        if hashes.len() > 1 {
+            let message = format!("{} keys begin with '{prefix}'", hashes.len());
+            return Err(Failure::refused(message, "give more digits; `tollgate keys list` shows them"));
+        }
+        let Some((service, hash)) = found.into_iter().next() else {
+            let message = format!("no key's id begins with '{prefix}'");
+            return Err(Failure::refused(message, "`tollgate keys list` shows the ids"));
+        };
+        for (_, item) in self.services().into_iter().flat_map(TableLike::iter_mut) {
+            let Some(table) = item.as_table_like_mut() else { continue };
+            let Some(keys) = table.get_mut("key_sha256").and_then(Item::as_array_mut) else { continue };
+            let before = keys.len();
+            keys.retain(|key| key.as_str().is_none_or(|key| !key.eq_ignore_ascii_case(&hash)));
+            if before > 0 && keys.is_empty() {
+                table.remove("key_sha256");
+            }
+        }
+        Ok((service, hash))
+    }
+
+    /// Returns the services and hashes of the keys whose hashes begin with some digits.
+    fn hashes(&mut self, prefix: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for (name, item) in self.services().into_iter().flat_map(|services| services.iter()) {
+            let keys = item.as_table_like().and_then(|table| table.get("key_sha256")?.as_array());
+            let hashes = keys.into_iter().flatten().filter_map(Value::as_str).map(str::to_ascii_lowercase);
+            found.extend(hashes.filter(|hash| hash.starts_with(prefix)).map(|hash| (name.to_owned(), hash)));
+        }
+        found
+    }
+
+    fn services(&mut self) -> Option<&mut dyn TableLike> {
+        self.document.get_mut("services")?.as_table_like_mut()
+    }
+
+    fn service(&mut self, name: &ServiceName) -> Result<&mut dyn TableLike, Failure> {
+        let message = format!("there is no service '{name}' in {}", self.file.display());
+        let services = self.services();
+        let names: Vec<String> =
+            services.iter().flat_map(|services| services.iter()).map(|(name, _)| name.to_owned()).collect();
+        let hint = match names.as_slice() {
+            [] => format!("add it with `tollgate services add {name}`"),
+            names => format!("there is {}; add one with `tollgate services add`", names.join(", ")),
+        };
+        self.services()
+            .and_then(|services| services.get_mut(name.as_str())?.as_table_like_mut())
+            .ok_or_else(|| Failure::refused(message, hint))
+    }
+}
+
+fn new_table(service: &AddArgs) -> Table {
+    let mut table = Table::new();
+    if !service.tags.is_empty() {
+        let tags: InlineTable = service.tags.iter().map(|(tag, value)| (tag, value.as_str())).collect();
+        table.insert("tags", Item::Value(Value::InlineTable(tags)));
+    }
+    if let Some(model) = &service.default_model {
+        table.insert("default_model", toml_edit::value(model.as_str()));
+    }
+    if !service.profiles.is_empty() {
+        let mut profiles = Table::new();
+        profiles.decor_mut().set_prefix("\n");
+        for (model, arn) in &service.profiles {
+            profiles.insert(model.as_str(), toml_edit::value(arn.as_str()));
+        }
+        table.insert("profiles", Item::Table(profiles));
+    }
+    table
+}
+
+/// Returns the comments above a table that a blank line parts from it: they are about more than this table.
+fn heading_of(table: &Table) -> String {
+    let prefix = text_of(table.decor().prefix());
+    match prefix.rsplit_once("\n\n") {
+        Some((heading, _)) if heading.contains('#') => format!("{heading}\n\n"),
+        _ => String::new(),
+    }
+}
+
+fn text_of(raw: Option<&RawString>) -> String {
+    raw.and_then(RawString::as_str).unwrap_or_default().to_owned()
+}

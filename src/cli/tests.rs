@@ -1,0 +1,311 @@
+use super::*;
+use crate::catalog::Catalog;
+use crate::config::load;
+use clap::CommandFactory;
+use std::fs;
+
+const ARN: &str = "arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/p1";
+
+const SERVICES: &str = "# All services.
+
+# Pays for checkout.
+[services.a]
+tags = { team = 'x' } # who pays
+profiles = { 'm.x' = 'arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/p0' }
+
+# The search.
+[services.b]
+tags = {}
+# the end
+";
+
+/// A folder with a config file and a services file.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new(config: &str, services: &str) -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        fs::write(place.0.path().join("tollgate.toml"), config).unwrap();
+        fs::write(place.services(), services).unwrap();
+        place
+    }
+
+    fn services(&self) -> PathBuf {
+        self.0.path().join("services.toml")
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.services()).unwrap()
+    }
+
+    /// Runs a command, and returns its output, or what it reports.
+    fn run(&self, arguments: &[&str]) -> Result<String, String> {
+        let config = self.0.path().join("tollgate.toml");
+        let first = ["tollgate", "--config", config.to_str().unwrap()];
+        let cli = Cli::try_parse_from(first.iter().chain(arguments)).unwrap();
+        let mut out = Vec::new();
+        let result = run(cli, Vec::new(), &mut out);
+        let out = self.without_folder(out);
+        result.map(|()| out.clone()).map_err(|failure| {
+            let mut err = Vec::new();
+            failure.report(&mut err);
+            format!("{out}{}", self.without_folder(err))
+        })
+    }
+
+    fn without_folder(&self, output: Vec<u8>) -> String {
+        String::from_utf8(output).unwrap().replace(&format!("{}/", self.0.path().display()), "")
+    }
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn config_may_stand_after_the_subcommand() {
+    let cli = Cli::try_parse_from(["tollgate", "check", "--config", "a.toml"]).unwrap();
+    assert_eq!(cli.config, PathBuf::from("a.toml"));
+}
+
+#[test]
+fn wrong_arguments_are_refused() {
+    for arguments in [
+        vec!["services", "add", "Abc"],
+        vec!["services", "add", "a", "--tag", "x"],
+        vec!["services", "add", "a", "--tag", "=x"],
+        vec!["services", "add", "a", "--profile", "m=arn:x"],
+        vec!["keys", "create"],
+        vec!["keys", "revoke", "123"],
+        vec!["keys", "revoke", "tg_0123456789"],
+    ] {
+        assert!(
+            Cli::try_parse_from(std::iter::once("tollgate").chain(arguments.clone())).is_err(),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn check_says_what_is_there() {
+    let place = Place::new("", SERVICES);
+    let warning = "warning: services.toml:9: services.b: has no profiles: every model is unmapped for it\n";
+    assert_eq!(place.run(&["check"]), Ok(format!("{warning}config is valid: 2 services, 1 profile\n")));
+    let json: serde_json::Value =
+        serde_json::from_str(&place.run(&["check", "--format", "json"]).unwrap()).unwrap();
+    assert_eq!(json["valid"], true);
+    assert_eq!(json["services"], 2);
+    assert_eq!(json["warnings"][0]["line"], 9);
+}
+
+#[test]
+fn check_lists_every_mistake() {
+    let place = Place::new("log.levle = ''", "[services.a]\ntags = 1");
+    let expected = "services.toml:2: services.a.tags: expected a table of strings, found integer
+tollgate.toml:1: log.levle: unknown key; did you mean 'level'?
+error: config is invalid: 2 problems
+";
+    assert_eq!(place.run(&["check"]), Err(expected.to_owned()));
+    let json = place.run(&["check", "--format", "json"]).unwrap_err();
+    assert!(json.contains("\"valid\": false") && json.contains("\"key\": \"log.levle\""), "{json}");
+}
+
+#[test]
+fn services_are_listed() {
+    let place = Place::new("", SERVICES);
+    let expected = "SERVICE  PROFILES  KEYS  DEFAULT MODEL  TAGS
+a        1         0     -              team=x
+b        0         0     -
+";
+    assert_eq!(place.run(&["services", "list"]), Ok(expected.to_owned()));
+    let json = place.run(&["services", "list", "--format", "json"]).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["tags"]["team"], "x");
+    assert_eq!(json[1]["name"], "b");
+}
+
+#[test]
+fn a_service_is_added_below_all_that_is_there() {
+    let place = Place::new("", SERVICES);
+    let profile = format!("us.m.x={ARN}");
+    let arguments =
+        ["services", "add", "c", "--tag", "team=y", "--profile", &profile, "--default-model", "m.x"];
+    assert_eq!(place.run(&arguments), Ok("added service 'c' to services.toml\n".to_owned()));
+    let added = format!(
+        "
+[services.c]
+tags = {{ team = \"y\" }}
+default_model = \"m.x\"
+
+[services.c.profiles]
+\"us.m.x\" = \"{ARN}\"
+"
+    );
+    let (before, comment) = SERVICES.split_at(SERVICES.find("# the end").unwrap());
+    assert_eq!(place.text(), format!("{before}{added}{comment}"));
+}
+
+#[test]
+fn a_service_is_added_to_an_empty_file() {
+    let place = Place::new("", "# None yet.\n");
+    place.run(&["services", "add", "a"]).unwrap();
+    assert!(
+        place.text().contains("[services.a]\n") && place.text().contains("# None yet."),
+        "{}",
+        place.text()
+    );
+    place.run(&["services", "add", "b"]).unwrap();
+    assert_eq!(load_names(&place), ["a", "b"]);
+}
+
+fn load_names(place: &Place) -> Vec<String> {
+    let loaded = load(&place.0.path().join("tollgate.toml"), []).unwrap();
+    loaded.services.services.iter().map(|service| service.name.to_string()).collect()
+}
+
+#[test]
+fn a_service_is_removed_with_its_own_comment_only() {
+    let place = Place::new("", SERVICES);
+    assert_eq!(
+        place.run(&["services", "remove", "a"]),
+        Ok("removed service 'a' from services.toml\n".to_owned())
+    );
+    assert_eq!(place.text(), "# All services.\n\n# The search.\n[services.b]\ntags = {}\n# the end\n");
+    place.run(&["services", "remove", "b"]).unwrap();
+    assert_eq!(place.text(), "# All services.\n\n# the end\n");
+}
+
+#[test]
+fn names_that_do_not_fit_are_refused() {
+    let place = Place::new("", SERVICES);
+    assert_eq!(
+        place.run(&["services", "add", "a"]),
+        Err("error: service 'a' exists already\nhint: edit it in services.toml, or choose another name\n"
+            .to_owned())
+    );
+    let unknown = "error: there is no service 'c' in services.toml\nhint: there is a, b; add one with `tollgate services add`\n";
+    for arguments in [["services", "remove", "c"].as_slice(), &["keys", "create", "--service", "c"]] {
+        assert_eq!(place.run(arguments), Err(unknown.to_owned()));
+    }
+}
+
+#[test]
+fn nothing_invalid_is_written() {
+    let place = Place::new("", SERVICES);
+    let taken = format!("m.x={}", ARN.replace("p1", "p0"));
+    let error = place.run(&["services", "add", "c", "--profile", &taken]).unwrap_err();
+    assert!(error.contains("services.c.profiles.\"m.x\": the profile is services.a.profiles"), "{error}");
+    let error = place.run(&["services", "add", "c", "--default-model", "m.y"]).unwrap_err();
+    assert!(error.contains("services.c.default_model"), "{error}");
+    assert_eq!(place.text(), SERVICES);
+}
+
+#[test]
+fn removing_a_service_mends_a_file_that_it_broke() {
+    let place = Place::new("", "[services.a]\ntags = {}\n[services.b]\nbudget = 1\n");
+    assert!(place.run(&["keys", "create", "--service", "a"]).is_err());
+    place.run(&["services", "remove", "b"]).unwrap();
+    assert_eq!(place.text(), "[services.a]\ntags = {}\n");
+}
+
+#[test]
+fn a_removal_that_the_config_depends_on_is_refused() {
+    let place = Place::new("catalog.aliases.smart = 'm.x'", SERVICES);
+    let error = place.run(&["services", "remove", "a"]).unwrap_err();
+    assert!(error.starts_with("error: tollgate.toml:1: catalog.aliases.smart: no service has"), "{error}");
+    assert_eq!(place.text(), SERVICES);
+}
+
+#[test]
+fn a_new_key_opens_its_service_until_it_is_revoked() {
+    let place = Place::new("", SERVICES);
+    let catalog = || {
+        let loaded = load(&place.0.path().join("tollgate.toml"), []).unwrap();
+        Catalog::build(loaded.services)
+    };
+    let output = place.run(&["keys", "create", "--service", "a"]).unwrap();
+    let secret = output.lines().next().unwrap();
+    assert!(secret.starts_with("tg_") && secret.len() == 46, "{secret}");
+    assert!(place.text().contains(output.lines().nth(1).unwrap()), "{output}\n{}", place.text());
+    assert!(!place.text().contains(secret));
+    let id = {
+        let catalog = catalog();
+        let (service, id) = catalog.key(secret).unwrap();
+        assert_eq!(service.as_str(), "a");
+        id.0
+    };
+    assert_eq!(place.run(&["keys", "list"]).unwrap(), format!("SERVICE  KEY ID\na        {id}\n"));
+    assert!(place.run(&["keys", "list", "--format", "json"]).unwrap().contains(&id));
+    let revoked = place.run(&["keys", "revoke", &id[..6].to_uppercase()]).unwrap();
+    assert_eq!(revoked, format!("revoked key {id} of service 'a' in services.toml\n"));
+    assert!(catalog().key(secret).is_none());
+    assert_eq!(place.text(), SERVICES);
+}
+
+#[test]
+fn two_new_keys_differ_and_print_only_saves_nothing() {
+    let place = Place::new("", SERVICES);
+    let create = || place.run(&["keys", "create", "--service", "a", "--print-only"]).unwrap();
+    assert_ne!(create(), create());
+    assert_eq!(place.text(), SERVICES);
+}
+
+#[test]
+fn keys_keep_one_line_each_and_their_comments() {
+    let hashes = ["a".repeat(64), format!("a{}", "b".repeat(63))];
+    let services = format!(
+        "[services.a]\nkey_sha256 = [\n  # mobile\n  \"{}\",\n  # web\n  \"{}\", # new\n]\n",
+        hashes[0], hashes[1]
+    );
+    let place = Place::new("", &services);
+    let output = place.run(&["keys", "create", "--service", "a"]).unwrap();
+    let hash = output.split('"').nth(1).unwrap();
+    assert!(place.text().contains(&format!("\n  \"{hash}\"")), "{}", place.text());
+    assert!(place.text().contains("# mobile") && place.text().contains("# web"), "{}", place.text());
+    assert!(place.run(&["keys", "revoke", "aaaa"]).unwrap().contains("of service 'a'"));
+    assert!(!place.text().contains(&hashes[0]));
+}
+
+#[test]
+fn only_one_known_key_is_revoked() {
+    let hashes = [format!("abcd{}", "0".repeat(60)), format!("abcd{}", "1".repeat(60))];
+    let place = Place::new("", &format!("[services.a]\nkey_sha256 = ['{}', '{}']\n", hashes[0], hashes[1]));
+    assert!(
+        place
+            .run(&["keys", "revoke", "abcd"])
+            .unwrap_err()
+            .starts_with("error: 2 keys begin with 'abcd'\nhint: ")
+    );
+    assert!(
+        place
+            .run(&["keys", "revoke", "ffff"])
+            .unwrap_err()
+            .starts_with("error: no key's id begins with 'ffff'\nhint: ")
+    );
+    place.run(&["keys", "revoke", "abcd1"]).unwrap();
+    assert!(place.text().contains(&hashes[0]) && !place.text().contains(&hashes[1]));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_keeps_its_permissions_and_its_link() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new("", "");
+    let real = place.0.path().join("real.toml");
+    fs::rename(place.services(), &real).unwrap();
+    std::os::unix::fs::symlink("real.toml", place.services()).unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+    place.run(&["services", "add", "a"]).unwrap();
+    assert!(fs::symlink_metadata(place.services()).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn a_missing_services_file_is_told() {
+    let place = Place::new("", "");
+    fs::remove_file(place.services()).unwrap();
+    let error = place.run(&["services", "add", "a"]).unwrap_err();
+    assert!(error.starts_with("error: services.toml: no such services file: create it"), "{error}");
+}
