@@ -163,7 +163,7 @@ impl ServicesEditor {
             services.iter().flat_map(|services| services.iter()).map(|(name, _)| name.to_owned()).collect();
         let hint = match names.as_slice() {
             [] => format!("add it with `tollgate services add {name}`"),
-            names => format!("there is {}; add one with `tollgate services add`", names.join(", ")),
+            names => format!("it has {}; add one with `tollgate services add`", names.join(", ")),
         };
         self.services()
             .and_then(|services| services.get_mut(name.as_str())?.as_table_like_mut())

@@ -184,7 +184,7 @@ fn names_that_do_not_fit_are_refused() {
         Err("error: service 'a' exists already\nhint: edit it in services.toml, or choose another name\n"
             .to_owned())
     );
-    let unknown = "error: there is no service 'c' in services.toml\nhint: there is a, b; add one with `tollgate services add`\n";
+    let unknown = "error: there is no service 'c' in services.toml\nhint: it has a, b; add one with `tollgate services add`\n";
     for arguments in [["services", "remove", "c"].as_slice(), &["keys", "create", "--service", "c"]] {
         assert_eq!(place.run(arguments), Err(unknown.to_owned()));
     }

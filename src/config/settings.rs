@@ -153,12 +153,15 @@ fn choice<T: Copy>(word: &str, choices: &[(&str, T)]) -> Result<T, String> {
 fn endpoint(text: &str) -> Result<Uri, String> {
     const RIGHT: &str =
         "use http:// or https://, a host and, where needed, a port, as in http://127.0.0.1:4000";
+    if text.contains('@') {
+        // Not repeated: it may hold a password.
+        return Err(format!("takes no user and no password: {RIGHT}"));
+    }
     let uri: Uri = text.parse().map_err(|error| format!("'{text}' is no URL ({error}): {RIGHT}"))?;
     let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
     let host = uri.host().is_some_and(|host| !host.is_empty());
     let bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
-    let anonymous = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-    if scheme && host && bare && anonymous { Ok(uri) } else { Err(format!("'{text}' does not do: {RIGHT}")) }
+    if scheme && host && bare { Ok(uri) } else { Err(format!("'{text}' does not do: {RIGHT}")) }
 }
 
 fn header(text: &str) -> Result<HeaderName, String> {

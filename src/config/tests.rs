@@ -113,6 +113,10 @@ const CONFIG_MISTAKES: &[(&str, &str)] = &[
     ("upstream.use_fips = 1", "tollgate.toml:1: upstream.use_fips: expected true or false"),
     ("upstream.endpoint = 'ftp://a'", "tollgate.toml:1: upstream.endpoint: 'ftp://a' does not do: use http"),
     ("upstream.endpoint = 'http://a/b'", "tollgate.toml:1: upstream.endpoint: 'http://a/b' does not do"),
+    (
+        "upstream.endpoint = 'http://u:p@a'",
+        "tollgate.toml:1: upstream.endpoint: takes no user and no password: use",
+    ),
     ("upstream.endpoint = 'a'", "tollgate.toml:1: upstream.endpoint: 'a' does not do"),
     (
         "upstream.on_client_disconnect = 'x'",
