@@ -1,0 +1,380 @@
+//! Every metric family, its help and its labels.
+//!
+//! Label values come from the catalog and from fixed lists, never from clients.
+
+use crate::domain::{MissingReason, Operation, Outcome, ServiceName, Tokens, Unit};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Seconds of a whole call: from a cached embedding to a long generation.
+const CALL_BUCKETS: [f64; 14] =
+    [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0];
+
+/// Seconds of the gateway's own part: tens of microseconds, more for large bodies.
+const OVERHEAD_BUCKETS: [f64; 11] =
+    [0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.01, 0.05, 0.25];
+
+/// The label value of what has no profile.
+pub const NO_PROFILE: &str = "none";
+
+/// The label value of a model that is in no catalog.
+pub const OTHER_MODEL: &str = "other";
+
+/// The label value of a service that is in no catalog.
+pub const UNKNOWN_SERVICE: &str = "unknown";
+
+/// All metric families of the gateway.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    calls: CallFamilies,
+    usage: UsageFamilies,
+    rejected: IntCounterVec,
+    config_reloads: IntCounterVec,
+    access_log_dropped: IntGaugeVec,
+}
+
+/// What calls did.
+#[derive(Debug)]
+struct CallFamilies {
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    first_byte: HistogramVec,
+    overhead: HistogramVec,
+    in_flight: IntGaugeVec,
+    client_gone: IntCounterVec,
+}
+
+/// What calls used.
+#[derive(Debug)]
+struct UsageFamilies {
+    tokens: IntCounterVec,
+    estimated_tokens: IntCounterVec,
+    units: IntCounterVec,
+    missing: IntCounterVec,
+    labels_dropped: IntCounterVec,
+}
+
+/// What becomes of a call whose client left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GoneAction {
+    /// Upstream is read to its end.
+    Drained,
+    /// The upstream call is broken off.
+    Cancelled,
+}
+
+impl CallFamilies {
+    fn register(to: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            requests: counter(
+                to,
+                "requests_total",
+                "Calls that went, or tried to go, upstream; refusals are in tollgate_rejected_total.",
+                &["service", "profile", "model", "operation", "status", "outcome"],
+            )?,
+            duration: histogram(
+                to,
+                "request_duration_seconds",
+                "From a request's head to the end of its answer.",
+                &["service", "operation"],
+                &CALL_BUCKETS,
+            )?,
+            first_byte: histogram(
+                to,
+                "time_to_first_byte_seconds",
+                "From a request's head to the head of upstream's answer.",
+                &["service", "operation"],
+                &CALL_BUCKETS,
+            )?,
+            overhead: histogram(
+                to,
+                "overhead_seconds",
+                "The gateway's own part before a request is sent upstream, without the wait for its body.",
+                &["operation"],
+                &OVERHEAD_BUCKETS,
+            )?,
+            in_flight: gauge(to, "in_flight_requests", "Calls under way, drains included.", &["service"])?,
+            client_gone: counter(
+                to,
+                "client_gone_total",
+                "Calls whose client left before the end.",
+                &["service", "action"],
+            )?,
+        })
+    }
+}
+
+impl UsageFamilies {
+    fn register(to: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            tokens: counter(
+                to,
+                "tokens_total",
+                "Tokens as Bedrock stated them.",
+                &["service", "profile", "model", "kind"],
+            )?,
+            estimated_tokens: counter(
+                to,
+                "estimated_tokens_total",
+                "Tokens estimated because no final statement came; never also in tollgate_tokens_total.",
+                &["service", "profile", "model", "kind"],
+            )?,
+            units: counter(
+                to,
+                "units_total",
+                "What is billed in other units than tokens.",
+                &["service", "profile", "model", "unit"],
+            )?,
+            missing: counter(
+                to,
+                "usage_missing_total",
+                "Billable successes whose usage nobody stated: to be explained.",
+                &["service", "reason"],
+            )?,
+            labels_dropped: counter(
+                to,
+                "labels_dropped_total",
+                "Entries of x-tollgate-labels that broke its rules.",
+                &["service"],
+            )?,
+        })
+    }
+}
+
+impl Metrics {
+    /// Makes and registers every family.
+    ///
+    /// # Errors
+    /// Two families of one name: a bug.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let metrics = Self {
+            calls: CallFamilies::register(&registry)?,
+            usage: UsageFamilies::register(&registry)?,
+            rejected: counter(
+                &registry,
+                "rejected_total",
+                "Calls refused, or failed by the gateway, by the code in x-tollgate-error.",
+                &["service", "code"],
+            )?,
+            config_reloads: counter(
+                &registry,
+                "config_reloads_total",
+                "Reloads of config and services file; one that failed changed nothing.",
+                &["result"],
+            )?,
+            access_log_dropped: gauge(
+                &registry,
+                "access_log_dropped_lines",
+                "Access log lines lost since the start because their reader was too slow.",
+                &[],
+            )?,
+            registry,
+        };
+        let build = gauge(&metrics.registry, "build_info", "The version, as a label.", &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        for result in ["ok", "failed"] {
+            metrics.config_reloads.with_label_values(&[result]);
+        }
+        Ok(metrics)
+    }
+
+    /// Returns every family in Prometheus' text format.
+    ///
+    /// # Errors
+    /// A family that cannot be encoded: a bug.
+    pub fn render(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+
+    /// Counts a refusal, or a fault before an answer.
+    pub fn rejected(&self, service: &str, code: &str) {
+        self.rejected.with_label_values(&[service, code]).inc();
+    }
+
+    /// Counts a client that left.
+    pub fn client_gone(&self, service: &ServiceName, action: GoneAction) {
+        let action = match action {
+            GoneAction::Drained => "drained",
+            GoneAction::Cancelled => "cancelled",
+        };
+        self.calls.client_gone.with_label_values(&[service.as_str(), action]).inc();
+    }
+
+    /// Returns how many tokens of a kind Bedrock has stated for a route.
+    pub fn tokens(&self, service: &ServiceName, profile: &str, model: &str, kind: &str) -> u64 {
+        self.usage.tokens.with_label_values(&[service.as_str(), profile, model, kind]).get()
+    }
+
+    /// Counts entries of `x-tollgate-labels` that were dropped.
+    pub fn labels_dropped(&self, service: &ServiceName, entries: u64) {
+        if entries > 0 {
+            self.usage.labels_dropped.with_label_values(&[service.as_str()]).inc_by(entries);
+        }
+    }
+
+    /// Counts a billable success without usage.
+    pub fn usage_missing(&self, service: &ServiceName, reason: MissingReason) {
+        self.usage.missing.with_label_values(&[service.as_str(), reason.name()]).inc();
+    }
+
+    /// Counts a reload of config and services file.
+    pub fn reloaded<T, E>(&self, result: &Result<T, E>) {
+        self.config_reloads.with_label_values(&[if result.is_ok() { "ok" } else { "failed" }]).inc();
+    }
+
+    /// Says how many access log lines were lost so far.
+    pub fn access_log_dropped(&self, lines: usize) {
+        self.access_log_dropped.with_label_values::<&str>(&[]).set(i64::try_from(lines).unwrap_or(i64::MAX));
+    }
+
+    /// Returns the handles of a route.
+    pub fn route(self: &Arc<Self>, service: &ServiceName, profile: &str, model: &str) -> RouteMetrics {
+        RouteMetrics {
+            metrics: Arc::clone(self),
+            labels: [service.as_str().to_owned(), profile.to_owned(), model.to_owned()],
+            tokens: std::array::from_fn(|_| OnceLock::new()),
+            operations: std::array::from_fn(|_| OnceLock::new()),
+            in_flight: self.calls.in_flight.with_label_values(&[service.as_str()]),
+        }
+    }
+}
+
+/// The handles of one route, each made at its first use.
+#[derive(Debug)]
+pub struct RouteMetrics {
+    metrics: Arc<Metrics>,
+    /// Service, profile, model.
+    labels: [String; 3],
+    tokens: [OnceLock<IntCounter>; 5],
+    operations: [OnceLock<OperationMetrics>; Operation::ALL.len()],
+    /// Calls of the service under way.
+    pub in_flight: IntGauge,
+}
+
+/// The handles of one operation of a route.
+#[derive(Debug)]
+pub struct OperationMetrics {
+    plain_success: IntCounter,
+    /// A whole call.
+    pub duration: Histogram,
+    /// Until the head of the answer.
+    pub first_byte: Histogram,
+    /// The gateway's own part.
+    pub overhead: Histogram,
+}
+
+impl RouteMetrics {
+    /// Returns the metrics that the handles belong to.
+    pub fn all(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Returns the handles of an operation.
+    pub fn operation(&self, operation: Operation) -> Option<&OperationMetrics> {
+        let at = Operation::ALL.iter().position(|known| *known == operation)?;
+        let slot = self.operations.get(at)?;
+        Some(slot.get_or_init(|| {
+            let [service, ..] = &self.labels;
+            let (service, name) = (service.as_str(), operation.name());
+            OperationMetrics {
+                plain_success: self.requests(operation, "200", Outcome::Ok),
+                duration: self.metrics.calls.duration.with_label_values(&[service, name]),
+                first_byte: self.metrics.calls.first_byte.with_label_values(&[service, name]),
+                overhead: self.metrics.calls.overhead.with_label_values(&[name]),
+            }
+        }))
+    }
+
+    /// Counts a call that has ended.
+    pub fn ended(&self, operation: Operation, status: Option<u16>, outcome: Outcome, lasted: Duration) {
+        let handles = self.operation(operation);
+        if let (Some(handles), Some(200), Outcome::Ok) = (handles, status, outcome) {
+            handles.plain_success.inc();
+        } else {
+            let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+            self.requests(operation, &status, outcome).inc();
+        }
+        if let Some(handles) = handles {
+            handles.duration.observe(lasted.as_secs_f64());
+        }
+    }
+
+    /// Adds tokens as Bedrock stated them.
+    pub fn add_tokens(&self, tokens: &Tokens) {
+        for ((kind, count), slot) in tokens.by_kind().into_iter().zip(&self.tokens) {
+            if let Some(count) = count {
+                slot.get_or_init(|| self.kind(&self.metrics.usage.tokens, kind)).inc_by(count);
+            }
+        }
+    }
+
+    /// Adds tokens that are estimates.
+    pub fn add_estimated_tokens(&self, tokens: &Tokens) {
+        for (kind, count) in tokens.by_kind() {
+            if let Some(count) = count {
+                self.kind(&self.metrics.usage.estimated_tokens, kind).inc_by(count);
+            }
+        }
+    }
+
+    /// Adds what is billed by other units than tokens.
+    pub fn add_units(&self, units: &[(Unit, u64)]) {
+        for (unit, count) in units {
+            self.kind(&self.metrics.usage.units, unit.name()).inc_by(*count);
+        }
+    }
+
+    fn kind(&self, family: &IntCounterVec, kind: &str) -> IntCounter {
+        let [service, profile, model] = &self.labels;
+        family.with_label_values(&[service.as_str(), profile, model, kind])
+    }
+
+    fn requests(&self, operation: Operation, status: &str, outcome: Outcome) -> IntCounter {
+        let [service, profile, model] = &self.labels;
+        let labels = [service.as_str(), profile, model, operation.name(), status, outcome.name()];
+        self.metrics.calls.requests.with_label_values(&labels)
+    }
+}
+
+fn counter(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    let family = IntCounterVec::new(Opts::new(name, help).namespace("tollgate"), labels)?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
+}
+
+fn gauge(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, prometheus::Error> {
+    let family = IntGaugeVec::new(Opts::new(name, help).namespace("tollgate"), labels)?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
+}
+
+fn histogram(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+    buckets: &[f64],
+) -> Result<HistogramVec, prometheus::Error> {
+    let options = HistogramOpts::new(name, help).namespace("tollgate").buckets(buckets.to_vec());
+    let family = HistogramVec::new(options, labels)?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
+}
