@@ -4,12 +4,14 @@
 //! encoded once more, so `%3A` on the wire is `%253A` here.
 
 use crate::operation::{decode, encode};
+use arc_swap::ArcSwap;
 use aws_credential_types::Credentials;
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 
@@ -18,6 +20,11 @@ const SERVICE: &str = "bedrock";
 
 /// Headers of Bedrock's own that are part of what a call means, and so are signed.
 const BEDROCK_HEADERS: &str = "x-amzn-bedrock-";
+
+const SECONDS_PER_DAY: u64 = 86_400;
+
+/// How many derived keys are kept beside the newest: a gateway serves few regions with one credential.
+const MAX_KEYS: usize = 31;
 
 /// When `x-amz-date` says that a request was signed.
 pub const X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
@@ -38,6 +45,68 @@ pub struct Signable<'a> {
     pub body_sha256: &'a [u8; 32],
 }
 
+/// Who signs, for where, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The signer's credentials.
+    pub credentials: &'a Credentials,
+    /// The region of the endpoint.
+    pub region: &'a str,
+    /// The time of signing, since the Unix epoch.
+    pub since_epoch: Duration,
+}
+
+/// Signing keys already derived: one serves all calls of a day, a region and an access key.
+#[derive(Debug, Default)]
+pub struct SigningKeys(ArcSwap<Vec<Arc<SigningKey>>>);
+
+/// A key derived for one day, region and access key.
+struct SigningKey {
+    /// Days since the Unix epoch.
+    day: u64,
+    region: String,
+    credentials: Credentials,
+    key: Vec<u8>,
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("day", &self.day)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SigningKeys {
+    fn derive(&self, scope: Scope<'_>) -> Arc<SigningKey> {
+        let Scope { credentials, region, since_epoch } = scope;
+        let day = since_epoch.as_secs() / SECONDS_PER_DAY;
+        let fits = |key: &&Arc<SigningKey>| {
+            key.day == day
+                && key.region == region
+                && key.credentials.access_key_id() == credentials.access_key_id()
+                && key.credentials.secret_access_key() == credentials.secret_access_key()
+        };
+        if let Some(key) = self.0.load().iter().find(fits) {
+            return Arc::clone(key);
+        }
+        let time = SystemTime::UNIX_EPOCH + since_epoch;
+        let key = generate_signing_key(credentials.secret_access_key(), time, region, SERVICE);
+        let key = Arc::new(SigningKey {
+            day,
+            region: region.to_owned(),
+            credentials: credentials.clone(),
+            key: key.as_ref().to_vec(),
+        });
+        self.0.rcu(|known| {
+            let others = known.iter().rev().take(MAX_KEYS).rev().cloned();
+            others.chain([Arc::clone(&key)]).collect::<Vec<_>>()
+        });
+        key
+    }
+}
+
 /// Why a request could not be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a header that must be signed holds bytes that no header may hold")]
@@ -49,10 +118,10 @@ pub struct SignError;
 pub fn sign(
     request: Signable<'_>,
     headers: &mut HeaderMap,
-    credentials: &Credentials,
-    region: &str,
-    since_epoch: Duration,
+    keys: &SigningKeys,
+    scope: Scope<'_>,
 ) -> Result<(), SignError> {
+    let Scope { credentials, region, since_epoch } = scope;
     let stamp = amz_date(since_epoch);
     let day = stamp.get(..8).unwrap_or_default();
     headers.insert(X_AMZ_DATE, HeaderValue::from_str(&stamp).map_err(|_| SignError)?);
@@ -63,14 +132,13 @@ pub fn sign(
         headers.insert(X_AMZ_SECURITY_TOKEN, token);
     }
     let (canonical, signed_headers) = canonical_request(request, headers);
-    let scope = format!("{day}/{region}/{SERVICE}/aws4_request");
+    let scope_text = format!("{day}/{region}/{SERVICE}/aws4_request");
     let hash = hex(&Sha256::digest(&canonical).into());
-    let string_to_sign = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hash}");
-    let time = SystemTime::UNIX_EPOCH + since_epoch;
-    let key = generate_signing_key(credentials.secret_access_key(), time, region, SERVICE);
-    let signature = calculate_signature(key, string_to_sign.as_bytes());
+    let string_to_sign = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope_text}\n{hash}");
+    let key = keys.derive(scope);
+    let signature = calculate_signature(&key.key, string_to_sign.as_bytes());
     let authorization = format!(
-        "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={signed_headers}, Signature={signature}",
+        "AWS4-HMAC-SHA256 Credential={}/{scope_text}, SignedHeaders={signed_headers}, Signature={signature}",
         credentials.access_key_id()
     );
     headers.insert(AUTHORIZATION, HeaderValue::from_str(&authorization).map_err(|_| SignError)?);
@@ -192,7 +260,9 @@ mod tests {
         }
         let hash = Sha256::digest(body).into();
         let request = Signable { method: &Method::POST, path, query, body_sha256: &hash };
-        sign(request, &mut map, &credentials(token), "us-east-1", AT).unwrap();
+        let credentials = credentials(token);
+        let scope = Scope { credentials: &credentials, region: "us-east-1", since_epoch: AT };
+        sign(request, &mut map, &SigningKeys::default(), scope).unwrap();
         map[AUTHORIZATION].to_str().unwrap().rsplit_once("Signature=").unwrap().1.to_owned()
     }
 

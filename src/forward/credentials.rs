@@ -1,0 +1,195 @@
+//! The gateway's own credentials: asked for once, kept, renewed before they expire.
+
+use super::ForwardError;
+use crate::clock::Clock;
+use crate::domain::Region;
+use anyhow::Context as _;
+use arc_swap::ArcSwapOption;
+use aws_config::BehaviorVersion;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::Mutex;
+use tokio_util::task::TaskTracker;
+
+/// How long before their end credentials are renewed, as the AWS SDKs do.
+const RENEW_BEFORE: Duration = Duration::from_mins(5);
+
+/// How long a failure is taken as the answer, so that calls do not queue up to hear it one by one.
+const FAILURE_HOLDS: Duration = Duration::from_secs(1);
+
+/// How long a call waits for credentials.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Returns the AWS SDK's default chain: environment, profile, SSO, web identity, ECS, IMDS.
+///
+/// # Errors
+/// The chain cannot be set up.
+pub async fn default_chain(region: &Region) -> anyhow::Result<SharedCredentialsProvider> {
+    let region = aws_config::Region::new(region.as_str().to_owned());
+    let config = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
+    config.credentials_provider().context("the AWS SDK has no credentials provider")
+}
+
+/// Credentials of one provider, kept until shortly before they expire.
+#[derive(Debug)]
+pub struct CredentialsCache {
+    provider: SharedCredentialsProvider,
+    current: ArcSwapOption<Credentials>,
+    /// Held by who asks; the last failure, and when it was.
+    asking: Mutex<Option<(Instant, String)>>,
+    renewing: AtomicBool,
+    clock: Clock,
+    tasks: TaskTracker,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    Fresh,
+    Renewable,
+    Expired,
+}
+
+impl CredentialsCache {
+    /// Keeps what a provider gives; renewals run as tasks of `tasks`.
+    pub fn new(provider: SharedCredentialsProvider, clock: Clock, tasks: TaskTracker) -> Self {
+        let (current, asking) = (ArcSwapOption::empty(), Mutex::new(None));
+        Self { provider, current, asking, renewing: AtomicBool::new(false), clock, tasks }
+    }
+
+    /// Returns valid credentials; waits only where there are none.
+    pub async fn get(self: &Arc<Self>) -> Result<Arc<Credentials>, ForwardError> {
+        let Some(known) = self.current.load_full() else { return self.ask().await };
+        match self.age(&known) {
+            Age::Fresh => Ok(known),
+            Age::Renewable => {
+                self.renew();
+                Ok(known)
+            }
+            Age::Expired => self.ask().await,
+        }
+    }
+
+    fn age(&self, credentials: &Credentials) -> Age {
+        let Some(expiry) = credentials.expiry() else { return Age::Fresh };
+        let expiry = expiry.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let left = expiry.saturating_sub(self.clock.since_epoch());
+        match left {
+            Duration::ZERO => Age::Expired,
+            left if left <= RENEW_BEFORE => Age::Renewable,
+            _ => Age::Fresh,
+        }
+    }
+
+    /// Asks the provider, one caller at a time; who waited takes what the first one got.
+    async fn ask(&self) -> Result<Arc<Credentials>, ForwardError> {
+        let mut failure = self.asking.lock().await;
+        if let Some(known) = self.current.load_full().filter(|known| self.age(known) != Age::Expired) {
+            return Ok(known);
+        }
+        if let Some((at, cause)) = failure.as_ref()
+            && self.clock.instant().duration_since(*at) < FAILURE_HOLDS
+        {
+            return Err(ForwardError::Credentials(cause.clone()));
+        }
+        let answer = self.fetch().await.inspect_err(|cause| {
+            *failure = Some((self.clock.instant(), cause.clone()));
+        });
+        answer.map_err(ForwardError::Credentials)
+    }
+
+    async fn fetch(&self) -> Result<Arc<Credentials>, String> {
+        match tokio::time::timeout(TIMEOUT, self.provider.provide_credentials()).await {
+            Ok(Ok(credentials)) => {
+                let credentials = Arc::new(credentials);
+                self.current.store(Some(Arc::clone(&credentials)));
+                Ok(credentials)
+            }
+            Ok(Err(error)) => {
+                let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                tracing::error!(%error, cause, "no AWS credentials");
+                Err(cause)
+            }
+            Err(_) => {
+                tracing::error!(timeout = ?TIMEOUT, "no AWS credentials: the provider is silent");
+                Err("the credentials provider does not answer".to_owned())
+            }
+        }
+    }
+
+    fn renew(self: &Arc<Self>) {
+        if self.renewing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let cache = Arc::clone(self);
+        self.tasks.spawn(async move {
+            // A failure is logged there; the credentials at hand serve until they expire.
+            let _ = cache.fetch().await;
+            cache.renewing.store(false, Ordering::Release);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_credential_types::provider::error::CredentialsError;
+    use aws_credential_types::provider::future::ProvideCredentials as Provided;
+    use std::sync::atomic::AtomicUsize;
+
+    /// Gives credentials that last as long as told, and counts.
+    #[derive(Debug)]
+    struct Source {
+        lasts: Option<Duration>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl ProvideCredentials for Source {
+        fn provide_credentials<'a>(&'a self) -> Provided<'a>
+        where
+            Self: 'a,
+        {
+            let number = self.asked.fetch_add(1, Ordering::SeqCst);
+            let Some(lasts) = self.lasts else {
+                return Provided::ready(Err(CredentialsError::not_loaded("nowhere")));
+            };
+            let expiry = SystemTime::UNIX_EPOCH + Clock::system().since_epoch() + lasts;
+            Provided::ready(Ok(Credentials::new(number.to_string(), "s", None, Some(expiry), "test")))
+        }
+    }
+
+    fn cache(lasts: Option<Duration>) -> (Arc<CredentialsCache>, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let provider = SharedCredentialsProvider::new(Source { lasts, asked: Arc::clone(&asked) });
+        (Arc::new(CredentialsCache::new(provider, Clock::system(), TaskTracker::new())), asked)
+    }
+
+    #[tokio::test]
+    async fn fresh_ones_are_asked_for_once() {
+        let (cache, asked) = cache(Some(Duration::from_hours(1)));
+        for _ in 0..3 {
+            assert_eq!(cache.get().await.unwrap().access_key_id(), "0");
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn ones_that_end_soon_are_renewed_behind_the_call() {
+        let (cache, asked) = cache(Some(Duration::from_mins(1)));
+        assert_eq!(cache.get().await.unwrap().access_key_id(), "0");
+        assert_eq!(cache.get().await.unwrap().access_key_id(), "0");
+        cache.tasks.close();
+        cache.tasks.wait().await;
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+        assert_eq!(cache.get().await.unwrap().access_key_id(), "1");
+    }
+
+    #[tokio::test]
+    async fn a_provider_without_any_is_named() {
+        let (cache, _) = cache(None);
+        assert!(matches!(cache.get().await, Err(ForwardError::Credentials(_))));
+    }
+}

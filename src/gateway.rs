@@ -1,0 +1,221 @@
+//! The request path: one call per stage, and the only place that joins them.
+
+mod departure;
+mod exchange;
+mod labels;
+mod last_words;
+mod relay;
+mod route;
+mod snapshot;
+
+pub use relay::BreakOff;
+pub use route::{Route, RouteError};
+pub use snapshot::{Setting, Snapshot};
+
+use crate::clock::Clock;
+use crate::domain::{RequestId, ServiceName};
+use crate::error::{GatewayError, X_TOLLGATE_REQUEST_ID, insert_id};
+use crate::forward::{Forward, Outgoing, headers};
+use crate::identify::{Caller, identify};
+use crate::intake;
+use crate::metrics::{Metrics, UNKNOWN_SERVICE};
+use crate::operation::{self, Target};
+use crate::record::Recorder;
+use crate::shutdown::Shutdown;
+use arc_swap::ArcSwap;
+use axum::body::Body;
+use departure::Departure;
+use exchange::{Call, Exchange};
+use http::{HeaderMap, HeaderName, Method, Request, Response, Uri, Version};
+use http_body::Body as _;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+use time::OffsetDateTime;
+use tokio::sync::oneshot;
+
+const X_TOLLGATE_SERVICE: HeaderName = HeaderName::from_static("x-tollgate-service");
+const X_TOLLGATE_PROFILE: HeaderName = HeaderName::from_static("x-tollgate-profile");
+
+/// The gateway: takes requests of the Bedrock runtime and answers them with upstream's answers.
+#[derive(Debug)]
+pub struct Gateway {
+    /// What decides a call's way; a reload swaps it.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// All metrics.
+    pub metrics: Arc<Metrics>,
+    /// The stages of the gateway's end.
+    pub shutdown: Shutdown,
+    /// The clock.
+    pub clock: Clock,
+    /// The upstream side.
+    pub forward: Arc<Forward>,
+    /// Where records go.
+    pub recorder: Arc<Recorder>,
+}
+
+/// A request's head, and when it came.
+#[derive(Debug)]
+struct Received {
+    id: RequestId,
+    started: Instant,
+    started_at: OffsetDateTime,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    break_off: Option<BreakOff>,
+}
+
+/// What a request asks for, and who asks.
+#[derive(Debug)]
+struct Asked<'a> {
+    snapshot: &'a Snapshot,
+    target: Target<'a>,
+    caller: Caller,
+}
+
+impl Gateway {
+    /// Answers a request: with upstream's answer, or with a fault of the gateway's own.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let (received, mut body) = self.receive(request);
+        let id = received.id;
+        let awaits_leave = headers::expects_continue(&received.headers);
+        match self.answer(received, &mut body).await {
+            Ok(response) => response,
+            Err((service, error)) => {
+                self.refused(id, service.as_ref(), &error);
+                if !body.is_end_stream() && !awaits_leave {
+                    self.shutdown.tasks.spawn(intake::discard(body));
+                }
+                error.into_response(id)
+            }
+        }
+    }
+
+    fn receive(&self, request: Request<Body>) -> (Received, Body) {
+        let (mut head, body) = request.into_parts();
+        // Over HTTP/2 a cut ends one stream and leaves the connection to the others.
+        let break_off = head.extensions.remove::<BreakOff>().filter(|_| head.version < Version::HTTP_2);
+        let since_epoch = self.clock.since_epoch();
+        let received = Received {
+            id: RequestId::new(since_epoch),
+            started: self.clock.instant(),
+            started_at: OffsetDateTime::UNIX_EPOCH + since_epoch,
+            method: head.method,
+            uri: head.uri,
+            headers: head.headers,
+            break_off,
+        };
+        (received, body)
+    }
+
+    /// Finds out who calls what, and serves it. A refusal says whose call it was, where that is known.
+    async fn answer(
+        &self,
+        received: Received,
+        body: &mut Body,
+    ) -> Result<Response<Body>, (Option<ServiceName>, GatewayError)> {
+        if self.shutdown.stopping.is_cancelled() {
+            return Err((None, GatewayError::Draining));
+        }
+        let snapshot = self.snapshot.load_full();
+        let uri = received.uri.clone();
+        let target = operation::parse(&received.method, uri.path()).map_err(|error| (None, error.into()))?;
+        let identity = &snapshot.config.identity;
+        let caller = identify(identity, &snapshot.catalog, &received.headers, target.service)
+            .map_err(|error| (None, error.into()))?;
+        let service = caller.service.name.clone();
+        let asked = Asked { snapshot: &snapshot, target, caller };
+        self.serve(received, asked, body).await.map_err(|error| (Some(service), error))
+    }
+
+    /// Takes a service's call through the stages. What fails before it goes upstream is refused and has no record.
+    async fn serve(
+        &self,
+        received: Received,
+        asked: Asked<'_>,
+        body: &mut Body,
+    ) -> Result<Response<Body>, GatewayError> {
+        let Asked { snapshot, target: Target { operation, resource, .. }, caller } = asked;
+        if !caller.service.may_use(operation) {
+            return Err(GatewayError::OperationDenied { service: caller.service.name.clone(), operation });
+        }
+        let route = snapshot.route(&caller.service, operation, &resource)?;
+        let began_waiting = self.clock.instant();
+        let body = intake::read(&received.headers, body, snapshot.config.listen.body_limit_bytes).await?;
+        let waited = self.clock.instant().duration_since(began_waiting);
+        let call = Call {
+            id: received.id,
+            route: Arc::clone(&route),
+            operation,
+            key_id: caller.key_id,
+            labels: self.labels(&received.headers, &route),
+            request_text_bytes: body.text_bytes,
+            started: received.started,
+            started_at: received.started_at,
+        };
+        let outgoing = Outgoing {
+            method: received.method,
+            endpoint: &route.endpoint,
+            region: route.region.as_str(),
+            path: &route.path(operation, resource),
+            query: received.uri.query(),
+            headers: headers::for_upstream(
+                received.headers,
+                &snapshot.config.identity.header,
+                route.endpoint.host.clone(),
+            ),
+            pieces: body.pieces,
+            len: body.len,
+            sha256: body.sha256,
+        };
+        let request = self.forward.sign(outgoing).await?;
+        if let Some(metrics) = route.metrics.operation(operation) {
+            let own = self.clock.instant().duration_since(received.started).saturating_sub(waited);
+            metrics.overhead.observe(own.as_secs_f64());
+        }
+        let departure = Departure {
+            forward: Arc::clone(&self.forward),
+            request,
+            exchange: Exchange::open(call, Arc::clone(&self.recorder), self.clock),
+            around: Arc::clone(&snapshot.around),
+            break_off: received.break_off,
+        };
+        Ok(self.send(departure, received.id, &route).await)
+    }
+
+    /// Returns what the caller says about its call, and counts what is not fit to be said.
+    fn labels(&self, headers: &HeaderMap, route: &Route) -> BTreeMap<String, String> {
+        let (labels, dropped) = labels::labels(headers);
+        self.metrics.labels_dropped(&route.service.name, dropped);
+        labels
+    }
+
+    /// Has the call made by a task of its own, which a client that leaves does not take along.
+    async fn send(&self, departure: Departure, id: RequestId, route: &Route) -> Response<Body> {
+        let (client, answer) = oneshot::channel();
+        self.shutdown.tasks.spawn(departure.run(client));
+        let answer = answer.await.unwrap_or(Err(GatewayError::Internal));
+        let mut response = match answer {
+            Ok(response) => response.map(Body::new),
+            Err(error) => {
+                tracing::warn!(%id, service = %route.service.name, %error, "no answer of Bedrock's");
+                return error.into_response(id);
+            }
+        };
+        let headers = response.headers_mut();
+        headers::for_client(headers);
+        insert_id(headers, &X_TOLLGATE_REQUEST_ID, id);
+        headers.insert(X_TOLLGATE_SERVICE, route.service_header.clone());
+        headers.insert(X_TOLLGATE_PROFILE, route.profile_header.clone());
+        response
+    }
+
+    /// Counts and logs a refusal.
+    fn refused(&self, id: RequestId, service: Option<&ServiceName>, error: &GatewayError) {
+        let service = service.map_or(UNKNOWN_SERVICE, ServiceName::as_str);
+        let code = error.fault().code;
+        self.metrics.rejected(service, code);
+        tracing::info!(%id, service, code, %error, "refused");
+    }
+}

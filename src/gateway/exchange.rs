@@ -1,0 +1,221 @@
+//! One call from the moment that it is owed a record until it has one.
+
+use super::Route;
+use crate::catalog::KeyId;
+use crate::clock::Clock;
+use crate::domain::{Operation, Outcome, Record, RequestId};
+use crate::error::X_AMZN_ERRORTYPE;
+use crate::metrics::GoneAction;
+use crate::record::Recorder;
+use crate::tap::{End, Exception, Reading, Tap};
+use bytes::Bytes;
+use http::HeaderMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use time::OffsetDateTime;
+
+/// What is known of a call before it goes upstream.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// The record's id.
+    pub(super) id: RequestId,
+    /// Where it goes.
+    pub(super) route: Arc<Route>,
+    /// The operation.
+    pub(super) operation: Operation,
+    /// The key that the caller showed.
+    pub(super) key_id: Option<KeyId>,
+    /// What the caller says about the call, for reports.
+    pub(super) labels: BTreeMap<String, String>,
+    /// Bytes of text in the request.
+    pub(super) request_text_bytes: u64,
+    /// When its head came.
+    pub(super) started: Instant,
+    /// The same, by the wall clock.
+    pub(super) started_at: OffsetDateTime,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The answer was read to its end.
+    Complete,
+    /// Upstream broke it off.
+    Broken,
+    /// Upstream was silent for too long, or a drain came to its limit.
+    Silent,
+    /// No connection came about.
+    Unreachable,
+    /// The client left, and the call was not to be drained.
+    ClientGone,
+    /// The shutdown grace ran out.
+    GraceOver,
+}
+
+/// A call under way: owes a record, which `settle` writes once; dropped unsettled, it settles itself.
+#[derive(Debug)]
+pub(super) struct Exchange(Option<Box<Open>>);
+
+#[derive(Debug)]
+struct Open {
+    call: Call,
+    recorder: Arc<Recorder>,
+    clock: Clock,
+    answer: Option<Answer>,
+    client_gone: bool,
+}
+
+/// The head of upstream's answer, and what its body has said so far.
+#[derive(Debug)]
+struct Answer {
+    head: Head,
+    first_byte: Duration,
+    aws_request_id: Option<String>,
+    tap: Tap,
+}
+
+/// What the head of an answer says about the outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Head {
+    status: u16,
+    throttled: bool,
+}
+
+impl Exchange {
+    /// Opens the account of a call that is about to go upstream.
+    pub(super) fn open(call: Call, recorder: Arc<Recorder>, clock: Clock) -> Self {
+        call.route.metrics.in_flight.inc();
+        Self(Some(Box::new(Open { call, recorder, clock, answer: None, client_gone: false })))
+    }
+
+    /// Takes note of the head of upstream's answer.
+    pub(super) fn answered(&mut self, status: u16, headers: &HeaderMap) {
+        let Some(open) = &mut self.0 else { return };
+        let (call, text) = (&open.call, |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned()));
+        let first_byte = open.clock.instant().duration_since(call.started);
+        if let Some(metrics) = call.route.metrics.operation(call.operation) {
+            metrics.first_byte.observe(first_byte.as_secs_f64());
+        }
+        let model = call.route.source_model.as_ref().or(call.route.requested_model.as_ref());
+        let errortype = headers.get(X_AMZN_ERRORTYPE).map_or(&b""[..], http::HeaderValue::as_bytes);
+        open.answer = Some(Answer {
+            head: Head { status, throttled: status == 429 || errortype.starts_with(b"ThrottlingException") },
+            first_byte,
+            aws_request_id: text("x-amzn-requestid"),
+            tap: Tap::new(call.operation, model, status, headers, call.request_text_bytes),
+        });
+    }
+
+    /// Takes note of the next buffer of the answer's body.
+    pub(super) fn feed(&mut self, chunk: &Bytes) {
+        if let Some(answer) = self.0.as_mut().and_then(|open| open.answer.as_mut()) {
+            answer.tap.feed(chunk);
+        }
+    }
+
+    /// Tells whether the answer is an event stream whose last byte so far ended a message.
+    pub(super) fn at_message_boundary(&self) -> bool {
+        let answer = self.0.as_ref().and_then(|open| open.answer.as_ref());
+        answer.is_some_and(|answer| answer.tap.at_message_boundary())
+    }
+
+    /// Takes note, once, that the client is gone and of what becomes of its call.
+    pub(super) fn client_left(&mut self, action: GoneAction) {
+        if let Some(open) = &mut self.0
+            && !open.client_gone
+        {
+            open.client_gone = true;
+            let route = &open.call.route;
+            route.metrics.all().client_gone(&route.service.name, action);
+        }
+    }
+
+    /// Writes the record; does nothing the second time.
+    pub(super) fn settle(&mut self, ending: Ending) {
+        if let Some(open) = self.0.take() {
+            open.settle(ending);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    /// Only the end of the process, or a panic, drops a call that is not settled.
+    fn drop(&mut self) {
+        self.settle(Ending::GraceOver);
+    }
+}
+
+impl Open {
+    fn settle(self, ending: Ending) {
+        let Self { call, recorder, clock, answer, client_gone } = self;
+        let duration = clock.instant().duration_since(call.started);
+        let head = answer.as_ref().map(|answer| answer.head);
+        let first_byte = answer.as_ref().map(|answer| answer.first_byte);
+        let (tap, aws_request_id) = match answer {
+            Some(answer) => (answer.tap, answer.aws_request_id),
+            None => (unanswered(&call, ending), None),
+        };
+        let reading = tap.finish(if ending == Ending::Complete { End::Complete } else { End::Cut });
+        let outcome = outcome(head, ending, reading.exception.as_ref());
+        let Reading { usage, source, missing, raw, service_tier, latency_tier, exception: _ } = reading;
+        let route = &call.route;
+        let record = Record {
+            id: call.id,
+            started_at: call.started_at,
+            finished_at: call.started_at.saturating_add(duration.try_into().unwrap_or(time::Duration::MAX)),
+            service: route.service.name.clone(),
+            tags: Arc::clone(&route.service.tags),
+            operation: call.operation,
+            requested_model: route.requested_model.clone(),
+            source_model: route.source_model.clone(),
+            profile_arn: route.profile.clone(),
+            attribution: route.attribution(),
+            region: route.region.clone(),
+            status: head.map(|head| head.status),
+            outcome,
+            client_gone,
+            usage,
+            usage_source: source,
+            usage_missing: missing,
+            usage_raw: raw,
+            service_tier,
+            latency_tier,
+            time_to_first_byte: first_byte,
+            duration,
+            aws_request_id,
+            key_id: call.key_id.map(|key| key.0),
+            labels: call.labels,
+        };
+        recorder.record(&record, &route.metrics);
+        route.metrics.in_flight.dec();
+    }
+}
+
+/// Returns the tap of a call that got no head: what was never sent owes nothing, all else what a cut answer does.
+fn unanswered(call: &Call, ending: Ending) -> Tap {
+    let status = if ending == Ending::Unreachable { 503 } else { 200 };
+    let model = call.route.source_model.as_ref().or(call.route.requested_model.as_ref());
+    Tap::new(call.operation, model, status, &HeaderMap::new(), call.request_text_bytes)
+}
+
+fn outcome(head: Option<Head>, ending: Ending, exception: Option<&Exception>) -> Outcome {
+    match exception {
+        Some(exception) if exception.throttling => return Outcome::Throttled,
+        Some(_) => return Outcome::UpstreamError,
+        None => {}
+    }
+    match ending {
+        Ending::Broken => Outcome::UpstreamReset,
+        Ending::Silent => Outcome::Timeout,
+        Ending::ClientGone => Outcome::ClientGone,
+        Ending::GraceOver => Outcome::Shutdown,
+        Ending::Unreachable => Outcome::UpstreamError,
+        Ending::Complete => match head {
+            Some(Head { throttled: true, .. }) => Outcome::Throttled,
+            Some(Head { status: 200..300, .. }) => Outcome::Ok,
+            Some(Head { status: 500.., .. }) | None => Outcome::UpstreamError,
+            Some(_) => Outcome::ClientError,
+        },
+    }
+}

@@ -1,0 +1,282 @@
+//! The body of an answer on its way to the client: followed, never changed, settled before its end is shown.
+
+use super::exchange::{Ending, Exchange};
+use super::last_words;
+use crate::clock::Clock;
+use crate::config::{OnClientDisconnect, Upstream};
+use crate::metrics::GoneAction;
+use crate::shutdown::Shutdown;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::time::Sleep;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+/// How long to wait for what.
+#[derive(Debug, Clone)]
+pub(super) struct Patience {
+    /// The longest silence of upstream.
+    pub(super) idle: Duration,
+    /// What becomes of a call whose client left.
+    pub(super) on_client_disconnect: OnClientDisconnect,
+    /// How long a call is drained.
+    pub(super) drain_timeout: Duration,
+    /// How many bytes of it are drained.
+    pub(super) drain_limit_bytes: u64,
+}
+
+impl Patience {
+    /// Takes it from the settings.
+    pub(super) fn of(settings: &Upstream) -> Self {
+        Self {
+            idle: settings.idle_timeout,
+            on_client_disconnect: settings.on_client_disconnect,
+            drain_timeout: settings.drain_timeout,
+            drain_limit_bytes: settings.drain_limit_bytes,
+        }
+    }
+}
+
+/// A client's connection that can be broken off, so that what was cut can never look whole.
+#[derive(Debug, Clone, Default)]
+pub struct BreakOff(Arc<AtomicBool>);
+
+impl BreakOff {
+    /// Has the connection end with a reset.
+    pub fn demand(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Tells whether the connection is to end with a reset.
+    pub fn is_demanded(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// What every relayed body shares.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    /// How long to wait for what.
+    pub(super) patience: Patience,
+    /// The stages of the gateway's end.
+    pub(super) shutdown: Shutdown,
+    /// The clock.
+    pub(super) clock: Clock,
+    /// Where drains run.
+    pub(super) runtime: Handle,
+}
+
+/// The answer's body, upstream to client.
+///
+/// Never cuts, joins or changes a buffer. The record is written before the last buffer is handed on, where
+/// content-length tells which that is, else before the end is. Dropped unfinished, it hands the rest to a drain.
+#[derive(Debug)]
+pub(super) struct Relay {
+    rest: Option<Rest>,
+    /// Bytes to come, where content-length told.
+    left: Option<u64>,
+    around: Arc<Surroundings>,
+    waiting: Option<Box<Waiting>>,
+    break_off: Option<BreakOff>,
+}
+
+/// What is unfinished of an answer.
+#[derive(Debug)]
+struct Rest {
+    upstream: Incoming,
+    exchange: Exchange,
+}
+
+/// What can end the wait for upstream's next buffer.
+#[derive(Debug)]
+struct Waiting {
+    since: Option<Instant>,
+    silence: Pin<Box<Sleep>>,
+    grace_over: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Relay {
+    /// Relays an answer's body. `left` is its length, where content-length tells it; `break_off` is the client's
+    /// connection, where a cut is to reset all of it.
+    pub(super) fn new(
+        upstream: Incoming,
+        left: Option<u64>,
+        exchange: Exchange,
+        around: Arc<Surroundings>,
+        break_off: Option<BreakOff>,
+    ) -> Self {
+        let mut relay =
+            Self { rest: Some(Rest { upstream, exchange }), left, around, waiting: None, break_off };
+        let is_empty = relay.rest.as_ref().is_some_and(|rest| rest.upstream.is_end_stream());
+        if is_empty {
+            relay.end(Ending::Complete);
+        }
+        relay
+    }
+
+    /// Writes the record and lets go of upstream.
+    fn end(&mut self, ending: Ending) {
+        if let Some(mut rest) = self.rest.take() {
+            rest.exchange.settle(ending);
+        }
+    }
+
+    /// Hands a buffer on; the record comes before the last one.
+    fn pass(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.since = None;
+        }
+        let Some(chunk) = frame.data_ref() else {
+            self.end(Ending::Complete);
+            return frame;
+        };
+        if let Some(rest) = &mut self.rest {
+            rest.exchange.feed(chunk);
+        }
+        let len = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        self.left = self.left.map(|left| left.saturating_sub(len));
+        if self.left == Some(0) {
+            self.end(Ending::Complete);
+        }
+        frame
+    }
+
+    /// Ends an answer that is not whole: with a message where one can be understood, else by breaking off.
+    fn cut(&mut self, ending: Ending) -> Result<Frame<Bytes>, Cut> {
+        let may_speak =
+            self.left.is_none() && self.rest.as_ref().is_some_and(|rest| rest.exchange.at_message_boundary());
+        self.end(ending);
+        if may_speak {
+            return Ok(Frame::data(last_words::message(ending)));
+        }
+        if let Some(break_off) = &self.break_off {
+            break_off.demand();
+        }
+        Err(Cut)
+    }
+
+    /// Waits for upstream, for as long as the patience and the grace last.
+    fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<Ending> {
+        let around = &self.around;
+        let (now, idle) = (around.clock.instant(), around.patience.idle);
+        let waiting = self.waiting.get_or_insert_with(|| {
+            Box::new(Waiting {
+                since: None,
+                silence: Box::pin(tokio::time::sleep(idle)),
+                grace_over: Box::pin(around.shutdown.grace_over.clone().cancelled_owned()),
+            })
+        });
+        let since = *waiting.since.get_or_insert(now);
+        if waiting.grace_over.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ending::GraceOver);
+        }
+        loop {
+            ready!(waiting.silence.as_mut().poll(context));
+            // The timer runs on while buffers pass, which is cheaper than setting it anew for each.
+            if now.saturating_duration_since(since) >= idle {
+                return Poll::Ready(Ending::Silent);
+            }
+            waiting.silence.as_mut().reset((since + idle).into());
+        }
+    }
+}
+
+/// The answer could not be relayed to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("upstream's answer broke off")]
+pub(super) struct Cut;
+
+impl Body for Relay {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let this = &mut *self;
+        let Some(rest) = &mut this.rest else { return Poll::Ready(None) };
+        match Pin::new(&mut rest.upstream).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(this.pass(frame)))),
+            Poll::Ready(Some(Err(_))) => Poll::Ready(Some(this.cut(Ending::Broken))),
+            Poll::Ready(None) => {
+                this.end(Ending::Complete);
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let ending = ready!(this.poll_wait(context));
+                Poll::Ready(Some(this.cut(ending)))
+            }
+        }
+    }
+
+    /// False until the record is written: whoever sends this body ends it as soon as this is true.
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl Drop for Relay {
+    /// The client left before the end.
+    fn drop(&mut self) {
+        let Some(mut rest) = self.rest.take() else { return };
+        let around = &self.around;
+        if around.shutdown.grace_over.is_cancelled() {
+            rest.exchange.settle(Ending::GraceOver);
+            return;
+        }
+        match around.patience.on_client_disconnect {
+            OnClientDisconnect::Drain => {
+                rest.exchange.client_left(GoneAction::Drained);
+                let drain = rest.drain(Arc::clone(around));
+                around.shutdown.tasks.spawn_on(drain, &around.runtime);
+            }
+            OnClientDisconnect::Cancel => {
+                rest.exchange.client_left(GoneAction::Cancelled);
+                rest.exchange.settle(Ending::ClientGone);
+            }
+        }
+    }
+}
+
+impl Rest {
+    /// Reads upstream to its end for the usage, within bounds.
+    async fn drain(mut self, around: Arc<Surroundings>) {
+        let ending = tokio::select! {
+            ending = self.read_on(&around.patience) => ending,
+            () = tokio::time::sleep(around.patience.drain_timeout) => Ending::Silent,
+            () = around.shutdown.grace_over.cancelled() => Ending::GraceOver,
+        };
+        self.exchange.settle(ending);
+    }
+
+    async fn read_on(&mut self, patience: &Patience) -> Ending {
+        let mut drained = 0_u64;
+        loop {
+            match tokio::time::timeout(patience.idle, self.upstream.frame()).await {
+                Ok(Some(Ok(frame))) => {
+                    let Some(chunk) = frame.data_ref() else { return Ending::Complete };
+                    self.exchange.feed(chunk);
+                    drained = drained.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+                    if drained > patience.drain_limit_bytes {
+                        return Ending::Silent;
+                    }
+                }
+                Ok(Some(Err(_))) => return Ending::Broken,
+                Ok(None) => return Ending::Complete,
+                Err(_) => return Ending::Silent,
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Where a call goes, and under whose name: what resolving it came to.
+
+use crate::catalog::Service;
+use crate::domain::{Attribution, ModelId, Operation, ProfileArn, Region};
+use crate::forward::Endpoint;
+use crate::forward::endpoint::EndpointError;
+use crate::metrics::RouteMetrics;
+use crate::operation::{Resource, encode};
+use crate::resolve::ResolveError;
+use http::HeaderValue;
+use std::sync::Arc;
+
+/// A service's way to a model: immutable, shared by all calls that take it.
+#[derive(Debug)]
+pub struct Route {
+    /// Who calls.
+    pub service: Arc<Service>,
+    /// The region whose endpoint is called and that the signature names.
+    pub region: Region,
+    /// That region's endpoint.
+    pub endpoint: Arc<Endpoint>,
+    /// The metric handles.
+    pub metrics: Arc<RouteMetrics>,
+    /// The model id as the client asked for it, decoded.
+    pub requested_model: Option<ModelId>,
+    /// What the profile was copied from.
+    pub source_model: Option<ModelId>,
+    /// The profile that AWS bills the call under.
+    pub profile: Option<ProfileArn>,
+    /// The service's name for the answer.
+    pub service_header: HeaderValue,
+    /// The profile's ARN for the answer; `none` where there is no profile.
+    pub profile_header: HeaderValue,
+    /// `/model/{id}`, encoded for upstream; empty where there is no model.
+    model_path: String,
+}
+
+/// Why there is no route.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// The model id in the path cannot be read.
+    #[error(
+        "the model id in the path is malformed: percent-encode it once, as the AWS SDKs do, \
+         and use only A-Z a-z 0-9 . _ : / -"
+    )]
+    Malformed,
+    /// The catalog has none.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// The region has no endpoint.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The service is not of this snapshot: a bug.
+    #[error("the service has no routes")]
+    Lost,
+}
+
+impl Route {
+    /// Returns the route of a service to a region, with no model yet.
+    pub fn new(
+        service: Arc<Service>,
+        region: Region,
+        endpoint: Arc<Endpoint>,
+        metrics: Arc<RouteMetrics>,
+    ) -> Self {
+        Self {
+            service_header: header(service.name.as_str()),
+            profile_header: HeaderValue::from_static("none"),
+            service,
+            region,
+            endpoint,
+            metrics,
+            requested_model: None,
+            source_model: None,
+            profile: None,
+            model_path: String::new(),
+        }
+    }
+
+    /// Sends calls to a model id or ARN.
+    #[must_use]
+    pub fn for_model(self, wire_id: &str) -> Self {
+        Self { model_path: format!("/model/{}", encode(wire_id)), ..self }
+    }
+
+    /// Has AWS bill calls under a profile.
+    #[must_use]
+    pub fn under(self, profile: ProfileArn) -> Self {
+        Self { profile_header: header(profile.as_str()), profile: Some(profile), ..self }
+    }
+
+    /// Returns the upstream path of an operation on a resource.
+    pub fn path(&self, operation: Operation, resource: Resource<'_>) -> String {
+        if let Resource::Path(path) = resource {
+            return path;
+        }
+        let name = match operation {
+            Operation::Converse => "converse",
+            Operation::ConverseStream => "converse-stream",
+            Operation::InvokeModel => "invoke",
+            Operation::InvokeModelWithResponseStream => "invoke-with-response-stream",
+            Operation::CountTokens => "count-tokens",
+            Operation::ApplyGuardrail
+            | Operation::InvokeGuardrailChecks
+            | Operation::StartAsyncInvoke
+            | Operation::GetAsyncInvoke
+            | Operation::ListAsyncInvokes => "",
+        };
+        format!("{}/{name}", self.model_path)
+    }
+
+    /// Returns which of AWS's books split a call on this route by service.
+    pub fn attribution(&self) -> Attribution {
+        if self.profile.is_some() { Attribution::Profile } else { Attribution::LedgerOnly }
+    }
+}
+
+/// Names and ARNs hold only bytes that a header may hold.
+fn header(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("none"))
+}

@@ -1,0 +1,168 @@
+//! Config and catalog as one immutable value, with the routes resolved so far.
+
+use super::relay::{Patience, Surroundings};
+use super::route::{Route, RouteError};
+use crate::catalog::{Catalog, Service};
+use crate::clock::Clock;
+use crate::config::{Config, ServicesFile};
+use crate::domain::{ModelId, Operation, Region, ServiceName};
+use crate::forward::Endpoint;
+use crate::forward::endpoint::{EndpointError, Endpoints};
+use crate::metrics::{Metrics, NO_PROFILE, OTHER_MODEL};
+use crate::operation::{Resource, decode};
+use crate::resolve::{Resolved, resolve};
+use crate::shutdown::Shutdown;
+use dashmap::DashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// How many ways of asking for a model are remembered per service; the next one is resolved at every call.
+const MAX_MEMO: usize = 1024;
+
+/// Everything that decides a call's way, swapped whole by a reload.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The settings.
+    pub config: Config,
+    /// The services and their profiles.
+    pub catalog: Catalog,
+    /// What relayed bodies share.
+    pub(super) around: Arc<Surroundings>,
+    endpoints: Endpoints,
+    routes: HashMap<ServiceName, ServiceRoutes>,
+    metrics: Arc<Metrics>,
+}
+
+/// What stays as it is from one snapshot to the next.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// All metrics.
+    pub metrics: Arc<Metrics>,
+    /// The stages of the gateway's end.
+    pub shutdown: Shutdown,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// The routes of one service, by the model id as it stands in the path.
+#[derive(Debug)]
+struct ServiceRoutes {
+    calls: DashMap<Box<str>, Arc<Route>>,
+    counts: DashMap<Box<str>, Arc<Route>>,
+    /// The route of operations that carry no model in their path.
+    modelless: Arc<Route>,
+}
+
+impl Snapshot {
+    /// Builds, within a tokio runtime, the snapshot of a config and a services file, both valid.
+    ///
+    /// # Errors
+    /// A region without a Bedrock runtime endpoint.
+    pub async fn build(config: Config, services: ServicesFile, with: Setting) -> Result<Self, EndpointError> {
+        let Setting { metrics, shutdown, clock } = with;
+        let catalog = Catalog::build(services);
+        let mut regions: BTreeSet<Region> =
+            catalog.services().flat_map(|service| regions_of(service)).collect();
+        regions.insert(config.upstream.region.clone());
+        let endpoints = Endpoints::resolve(&config.upstream, regions).await?;
+        let home = endpoints.of(&config.upstream.region)?;
+        let routes = catalog.services().map(|service| {
+            let modelless = modelless(service, &config.upstream.region, &home, &metrics);
+            let routes = ServiceRoutes {
+                calls: DashMap::with_shard_amount(SHARDS),
+                counts: DashMap::with_shard_amount(SHARDS),
+                modelless: Arc::new(modelless),
+            };
+            (service.name.clone(), routes)
+        });
+        let routes = routes.collect();
+        let around = Arc::new(Surroundings {
+            patience: Patience::of(&config.upstream),
+            shutdown,
+            clock,
+            runtime: Handle::current(),
+        });
+        Ok(Self { config, catalog, around, endpoints, routes, metrics })
+    }
+
+    /// Returns where a call of a service goes.
+    pub fn route(
+        &self,
+        service: &Arc<Service>,
+        operation: Operation,
+        resource: &Resource<'_>,
+    ) -> Result<Arc<Route>, RouteError> {
+        let routes = self.routes.get(service.name.as_str()).ok_or(RouteError::Lost)?;
+        let Resource::Model(raw) = resource else { return Ok(Arc::clone(&routes.modelless)) };
+        let memo = if operation == Operation::CountTokens { &routes.counts } else { &routes.calls };
+        if let Some(route) = memo.get(*raw) {
+            return Ok(Arc::clone(&route));
+        }
+        let asked = decode(raw).ok_or(RouteError::Malformed)?;
+        let asked = ModelId::parse(&asked).map_err(|_| RouteError::Malformed)?;
+        let route = Arc::new(self.resolve(service, operation, asked)?);
+        if memo.len() < MAX_MEMO {
+            memo.insert((*raw).into(), Arc::clone(&route));
+        }
+        Ok(route)
+    }
+
+    fn resolve(
+        &self,
+        service: &Arc<Service>,
+        operation: Operation,
+        asked: ModelId,
+    ) -> Result<Route, RouteError> {
+        let settings = &self.config.catalog;
+        let resolved = resolve(&self.catalog, service, &settings.aliases, settings.unmapped_model, &asked)?;
+        let (region, profile) = match resolved {
+            Resolved::Profile(profile) => (profile.arn.region().clone(), Some(profile.clone())),
+            Resolved::Passthrough => (self.region_of(&asked), None),
+        };
+        let endpoint = self.endpoints.of(&region)?;
+        let model = profile.as_ref().map_or(OTHER_MODEL, |profile| profile.source_model.as_str());
+        let counted = operation == Operation::CountTokens;
+        let label = profile.as_ref().filter(|_| !counted).map_or(NO_PROFILE, |profile| profile.arn.id());
+        let metrics = Arc::new(self.metrics.route(&service.name, label, model));
+        let wire_id = match &profile {
+            // CountTokens takes foundation-model ids alone (bedrock-runtime service model).
+            Some(profile) if counted => profile.source_model.foundation_model().to_owned(),
+            Some(profile) => profile.arn.as_str().to_owned(),
+            None => asked.as_str().to_owned(),
+        };
+        let mut route = Route::new(Arc::clone(service), region, endpoint, metrics).for_model(&wire_id);
+        route.requested_model = Some(asked);
+        route.source_model = profile.as_ref().map(|profile| profile.source_model.clone());
+        Ok(match profile {
+            Some(profile) if !counted => route.under(profile.arn),
+            Some(_) | None => route,
+        })
+    }
+
+    /// Returns the region that an ARN names, if calls go there at all; else the gateway's own.
+    fn region_of(&self, asked: &ModelId) -> Region {
+        let named =
+            asked.as_str().strip_prefix("arn:").and_then(|rest| Region::parse(rest.split(':').nth(2)?));
+        named
+            .filter(|region| self.endpoints.of(region).is_ok())
+            .unwrap_or(self.config.upstream.region.clone())
+    }
+}
+
+/// Shards of a service's memo: written once per model id, so few will do.
+const SHARDS: usize = 2;
+
+fn regions_of(service: &Service) -> impl Iterator<Item = Region> {
+    service.profiles.iter().map(|profile| profile.arn.region().clone())
+}
+
+fn modelless(
+    service: &Arc<Service>,
+    region: &Region,
+    endpoint: &Arc<Endpoint>,
+    metrics: &Arc<Metrics>,
+) -> Route {
+    let metrics = Arc::new(metrics.route(&service.name, NO_PROFILE, NO_PROFILE));
+    Route::new(Arc::clone(service), region.clone(), Arc::clone(endpoint), metrics)
+}

@@ -1,0 +1,128 @@
+//! A request's body: taken in whole, never joined, hashed and counted as it arrives.
+
+use crate::tap::TextCounter;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
+use http_body::Body;
+use http_body_util::BodyExt;
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+/// How long a client may leave a body unfinished without sending a byte.
+const STALL_LIMIT: Duration = Duration::from_mins(1);
+
+/// How much of a refused body is read away, so that its sender gets to see the answer.
+const DISCARD_LIMIT_BYTES: u64 = 64 << 20;
+
+/// How long a refused body is read away.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A whole request body, in the buffers that it came in.
+#[derive(Debug)]
+pub struct RequestBody {
+    /// The buffers, in order.
+    pub pieces: Vec<Bytes>,
+    /// Their length together, in bytes.
+    pub len: u64,
+    /// SHA-256 of them together.
+    pub sha256: [u8; 32],
+    /// Bytes of text in it, for estimates.
+    pub text_bytes: u64,
+}
+
+/// Why a body was not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IntakeError {
+    /// It is longer than the limit.
+    #[error(
+        "the request body is longer than {limit} bytes, the limit of this gateway (listen.body_limit_bytes)"
+    )]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// It broke off, or its framing cannot be read.
+    #[error("the request body broke off before its end or its framing is malformed: send it again, whole")]
+    Broken,
+    /// Nothing of it came for a minute.
+    #[error("nothing of the request body came for 60 seconds: send it again, whole")]
+    Stalled,
+}
+
+/// Reads a body to its end; one that its head declares too long is refused without reading.
+pub async fn read<B>(headers: &HeaderMap, body: &mut B, limit: u64) -> Result<RequestBody, IntakeError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|declared| declared > limit) {
+        return Err(IntakeError::TooLarge { limit });
+    }
+    let mut taken = Intake::default();
+    while let Some(frame) = next_frame(body).await? {
+        if let Ok(piece) = frame.into_data() {
+            taken.push(piece, limit)?;
+        }
+    }
+    Ok(taken.finish())
+}
+
+async fn next_frame<B>(body: &mut B) -> Result<Option<http_body::Frame<Bytes>>, IntakeError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    match tokio::time::timeout(STALL_LIMIT, body.frame()).await {
+        Ok(Some(Ok(frame))) => Ok(Some(frame)),
+        Ok(Some(Err(_))) => Err(IntakeError::Broken),
+        Ok(None) => Ok(None),
+        Err(_) => Err(IntakeError::Stalled),
+    }
+}
+
+/// A body as far as it came.
+#[derive(Debug, Default)]
+struct Intake {
+    pieces: Vec<Bytes>,
+    len: u64,
+    sha256: Sha256,
+    text: TextCounter,
+}
+
+impl Intake {
+    fn push(&mut self, piece: Bytes, limit: u64) -> Result<(), IntakeError> {
+        self.len = self.len.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        if self.len > limit {
+            return Err(IntakeError::TooLarge { limit });
+        }
+        self.sha256.update(&piece);
+        self.text.feed(&piece);
+        self.pieces.push(piece);
+        Ok(())
+    }
+
+    fn finish(self) -> RequestBody {
+        RequestBody {
+            pieces: self.pieces,
+            len: self.len,
+            sha256: self.sha256.finalize().into(),
+            text_bytes: self.text.bytes(),
+        }
+    }
+}
+
+/// Reads a refused body away, within bounds: closing on a client that still sends would cost it the answer.
+pub async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
+    let mut discarded = 0_u64;
+    let all = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let len = frame.data_ref().map_or(0, Bytes::len);
+            discarded = discarded.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+            if discarded > DISCARD_LIMIT_BYTES {
+                return;
+            }
+        }
+    };
+    // Past the time, the connection is closed on whoever still sends.
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, all).await;
+}
