@@ -2,11 +2,14 @@
 //!
 //! Exit status: 0 done, 1 failed, 2 wrong usage or invalid config.
 
+mod call;
 mod check;
+mod demo;
 mod edit;
 mod failure;
 mod keys;
 mod replace;
+mod serve;
 mod services;
 mod table;
 #[cfg(test)]
@@ -42,6 +45,12 @@ pub struct Cli {
 /// What the command can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Serves the gateway until SIGTERM or SIGINT; SIGHUP, like a change of its files, reloads the config.
+    Serve,
+    /// Runs a gateway in front of a simulated Bedrock, with sample services: no AWS account needed.
+    Demo(demo::DemoArgs),
+    /// Makes one Converse call through a gateway with the AWS SDK, and prints the text and the usage.
+    Call(call::CallArgs),
     /// Checks the config file and the services file, and lists every mistake.
     Check {
         /// How the result is printed.
@@ -96,6 +105,9 @@ pub fn main() -> ExitCode {
 pub fn run(cli: Cli, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<(), Failure> {
     let mut context = Context { config: cli.config, env, out };
     match cli.command {
+        Command::Serve => serve::run(&context),
+        Command::Demo(args) => demo::run(&mut context, &args),
+        Command::Call(args) => call::run(&mut context, &args),
         Command::Check { format } => check::run(&mut context, format),
         Command::Services(command) => services::run(&mut context, command),
         Command::Keys(command) => keys::run(&mut context, command),

@@ -58,6 +58,8 @@ pub struct Settings {
     pub pace: Duration,
     /// The application inference profiles that exist.
     pub profiles: Vec<SimulatedProfile>,
+    /// The model that every other application inference profile was made from; none: there are no others.
+    pub other_profiles: Option<String>,
 }
 
 /// An application inference profile that exists for the simulator.
@@ -78,6 +80,7 @@ impl Default for Settings {
             credentials: demo_credentials(),
             pace: Duration::ZERO,
             profiles: Vec::new(),
+            other_profiles: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A request as it came, and the model call that it is.
 
-use super::SimulatedProfile;
+use super::Settings;
 use super::families::{self, Family};
 use super::refusal::Refusal;
 use super::steer::Steering;
@@ -77,21 +77,18 @@ pub(super) struct Model {
 
 impl Model {
     /// Finds the model that a decoded id names, for a request signed for that region.
-    pub(super) fn find(
-        addressed: &str,
-        profiles: &[SimulatedProfile],
-        region: &Region,
-    ) -> Result<Self, Refusal> {
+    pub(super) fn find(addressed: &str, settings: &Settings, region: &Region) -> Result<Self, Refusal> {
         let invalid = || Refusal::validation("The provided model identifier is invalid.");
         let by_profile = addressed.contains(":application-inference-profile/");
         let source = if by_profile {
             let arn = ProfileArn::parse(addressed).map_err(|_| invalid())?;
-            let found = profiles.iter().find(|profile| profile.arn == addressed);
+            let found = settings.profiles.iter().find(|profile| profile.arn == addressed);
+            let found = found.map(|profile| &profile.source_model).or(settings.other_profiles.as_ref());
             let found = found.ok_or_else(|| Refusal::not_found(format!("No profile has the ARN {arn}.")))?;
             if arn.region() != region {
                 return Err(invalid());
             }
-            &found.source_model
+            found
         } else {
             addressed
         };

@@ -3,7 +3,7 @@
 use super::{Settings, SimulatedProfile, Simulator, demo_credentials};
 use crate::clock::Clock;
 use crate::domain::{ModelId, Operation};
-use crate::forward::sign::{Signable, sign};
+use crate::forward::sign::{Scope, Signable, SigningKeys, sign};
 use crate::tap::{End, Reading, Tap};
 use aws_credential_types::Credentials;
 use aws_sdk_bedrockruntime::config::retry::RetryConfig;
@@ -109,7 +109,9 @@ impl Ask {
         let hash = Sha256::digest(&self.body).into();
         let request =
             Signable { method: &self.method, path: &self.path, query: self.query, body_sha256: &hash };
-        sign(request, &mut headers, &self.credentials, self.region, self.signed_at).unwrap();
+        let scope =
+            Scope { credentials: &self.credentials, region: self.region, since_epoch: self.signed_at };
+        sign(request, &mut headers, &SigningKeys::default(), scope).unwrap();
         for (name, value) in &self.unsigned {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }

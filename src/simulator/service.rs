@@ -183,6 +183,6 @@ impl Service {
         if !call.path.starts_with("/model/") || call.path.split('/').count() != 4 {
             return Err(Refusal::unknown_operation());
         }
-        Model::find(addressed.unwrap_or_default(), &self.settings.profiles, region)
+        Model::find(addressed.unwrap_or_default(), &self.settings, region)
     }
 }

@@ -1,0 +1,103 @@
+//! `tollgate call`
+
+use super::{Context, Failure, service_name};
+use crate::domain::ServiceName;
+use anyhow::Context as _;
+use aws_sdk_bedrockruntime::Client;
+use aws_sdk_bedrockruntime::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_bedrockruntime::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_bedrockruntime::operation::converse::ConverseOutput;
+use aws_sdk_bedrockruntime::types::{ContentBlock, ConversationRole, Message};
+use clap::Args;
+use std::io::Write;
+
+/// What to call, and through which gateway.
+#[derive(Debug, Args)]
+pub struct CallArgs {
+    /// The service that carries the cost.
+    #[arg(long, value_parser = service_name)]
+    service: ServiceName,
+    /// The model: its id, an alias of the service, or "default".
+    #[arg(long, default_value = "default")]
+    model: String,
+    /// The gateway.
+    #[arg(long, value_name = "URL", env = "TOLLGATE_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// The most tokens to answer with.
+    #[arg(long, value_name = "TOKENS", default_value_t = 512)]
+    max_tokens: i32,
+    /// What to say.
+    prompt: String,
+}
+
+/// Makes one Converse call and prints what came back.
+pub(super) fn run(context: &mut Context<'_>, args: &CallArgs) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(call(args))?;
+    print(context.out, &answer)
+}
+
+async fn call(args: &CallArgs) -> Result<ConverseOutput, Failure> {
+    let message = Message::builder()
+        .role(ConversationRole::User)
+        .content(ContentBlock::Text(args.prompt.clone()))
+        .build()
+        .context("the prompt")?;
+    let limit =
+        aws_sdk_bedrockruntime::types::InferenceConfiguration::builder().max_tokens(args.max_tokens).build();
+    let service = args.service.to_string();
+    let sending = client(&args.url)
+        .converse()
+        .model_id(&args.model)
+        .messages(message)
+        .inference_config(limit)
+        .customize()
+        .mutate_request(move |request| {
+            request.headers_mut().insert("x-tollgate-service", service.clone());
+        })
+        .send();
+    sending.await.map_err(|error| match error.as_service_error() {
+        Some(fault) => {
+            let kind = fault.code().unwrap_or("Error");
+            let message = fault.message().unwrap_or("no message");
+            Failure::Other(anyhow::anyhow!("{kind}: {message}"))
+        }
+        None => Failure::refused(
+            format!("no answer from {}: {}", args.url, DisplayErrorContext(&error)),
+            "start a gateway with `tollgate serve` or `tollgate demo`, or name another with --url",
+        ),
+    })
+}
+
+/// Returns a client of the gateway. What it signs with does not matter: the gateway signs with its own.
+pub(super) fn client(url: &str) -> Client {
+    let credentials = Credentials::new("tollgate", "tollgate", None, None, "tollgate call");
+    let config = aws_sdk_bedrockruntime::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(url)
+        .credentials_provider(credentials)
+        .build();
+    Client::from_conf(config)
+}
+
+fn print(out: &mut dyn Write, answer: &ConverseOutput) -> Result<(), Failure> {
+    let message = answer.output().and_then(|output| output.as_message().ok());
+    for block in message.map(Message::content).unwrap_or_default() {
+        if let ContentBlock::Text(text) = block {
+            writeln!(out, "{text}")?;
+        }
+    }
+    match answer.usage() {
+        Some(usage) => writeln!(
+            out,
+            "\ninput {} tokens, output {} tokens, cache read {}, cache write {}",
+            usage.input_tokens(),
+            usage.output_tokens(),
+            usage.cache_read_input_tokens().unwrap_or_default(),
+            usage.cache_write_input_tokens().unwrap_or_default(),
+        )?,
+        None => writeln!(out, "\nno usage was stated")?,
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! The running gateway: both listeners, reloads, and its end in stages.
+
+mod accept;
+mod client_io;
+pub mod reload;
+
+use crate::admin;
+use crate::clock::Clock;
+use crate::config::{Listen, Loaded};
+use crate::domain::RequestId;
+use crate::error::GatewayError;
+use crate::forward::credentials::CredentialsCache;
+use crate::forward::{Forward, client};
+use crate::gateway::{Gateway, Setting, Snapshot};
+use crate::metrics::Metrics;
+use crate::record::Recorder;
+use crate::shutdown::Shutdown;
+use accept::DataPlane;
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::{Method, StatusCode};
+use std::any::Any;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing_appender::non_blocking::NonBlocking;
+
+/// How long after the grace what was broken off may take to tell its client.
+const LAST_WORDS: Duration = Duration::from_millis(1500);
+
+/// What a gateway takes from the machine that it runs on.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// The gateway's own AWS credentials.
+    pub credentials: SharedCredentialsProvider,
+    /// Where the access log goes; none writes none.
+    pub access_log: Option<NonBlocking>,
+}
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub struct Server {
+    data: SocketAddr,
+    admin: SocketAddr,
+    grace: Duration,
+    gateway: Arc<Gateway>,
+    /// Cancelled when the last connection is closed on whoever is still there.
+    closing: CancellationToken,
+}
+
+impl Server {
+    /// Binds both listeners and begins to serve.
+    ///
+    /// # Errors
+    /// An address that cannot be bound, a region without an endpoint, no CA certificates.
+    pub async fn start(loaded: Loaded, surroundings: Surroundings) -> anyhow::Result<Self> {
+        let Loaded { config, services, .. } = loaded;
+        let listen = config.listen.clone();
+        let data = bind(listen.data, "listen.data").await?;
+        let admin = bind(listen.admin, "listen.admin").await?;
+        let (clock, shutdown) = (Clock::system(), Shutdown::default());
+        let metrics = Arc::new(Metrics::new()?);
+        let client = client::client(config.upstream.connect_timeout)?;
+        let tasks = shutdown.tasks.clone();
+        let credentials = Arc::new(CredentialsCache::new(surroundings.credentials, clock, tasks));
+        let setting = Setting { metrics: Arc::clone(&metrics), shutdown: shutdown.clone(), clock };
+        let gateway = Arc::new(Gateway {
+            snapshot: ArcSwap::from_pointee(Snapshot::build(config, services, setting).await?),
+            metrics,
+            shutdown,
+            clock,
+            forward: Arc::new(Forward::new(client, credentials, clock)),
+            recorder: Arc::new(Recorder::new(surroundings.access_log)),
+        });
+        let server = Self {
+            data: data.local_addr()?,
+            admin: admin.local_addr()?,
+            grace: listen.shutdown_grace,
+            gateway,
+            closing: CancellationToken::new(),
+        };
+        server.serve(data, admin, &listen);
+        Ok(server)
+    }
+
+    fn serve(&self, data: TcpListener, admin: TcpListener, listen: &Listen) {
+        let shutdown = &self.gateway.shutdown;
+        let plane = DataPlane {
+            router: data_plane(Arc::clone(&self.gateway)),
+            max_connections: listen.max_connections,
+            header_read_timeout: listen.header_read_timeout,
+            shutdown: shutdown.clone(),
+            closing: self.closing.clone(),
+        };
+        shutdown.tasks.spawn(plane.accept(data));
+        let admin = admin::serve(admin, Arc::clone(&self.gateway), shutdown.grace_over.clone());
+        shutdown.tasks.spawn(admin);
+    }
+
+    /// Returns the address of the data plane.
+    pub fn data(&self) -> SocketAddr {
+        self.data
+    }
+
+    /// Returns the address of the admin plane.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Returns the gateway.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// Ends the gateway in the stages of [`Shutdown`]; returns when all calls are accounted for.
+    pub async fn stop(self) {
+        let shutdown = &self.gateway.shutdown;
+        // 1. No new connection, no new call.
+        shutdown.stopping.cancel();
+        shutdown.tasks.close();
+        // 2. What is in flight goes on; only the admin plane stays open to watch it.
+        let calls_done = tokio::time::timeout(self.grace, self.calls_done()).await;
+        // 3. What is left is broken off and accounted for.
+        shutdown.grace_over.cancel();
+        if calls_done.is_err() {
+            tracing::warn!(grace = ?self.grace, "the grace ran out; what is left is broken off");
+        }
+        // 4. Connections that do not take their last words are closed.
+        if tokio::time::timeout(LAST_WORDS, shutdown.tasks.wait()).await.is_err() {
+            self.closing.cancel();
+            // Only closing is left to do.
+            let _ = tokio::time::timeout(LAST_WORDS / 5, shutdown.tasks.wait()).await;
+        }
+    }
+
+    /// Waits until the admin plane's task is the only one left.
+    async fn calls_done(&self) {
+        let mut pace = tokio::time::interval(Duration::from_millis(10));
+        while self.gateway.shutdown.tasks.len() > 1 {
+            pace.tick().await;
+        }
+    }
+}
+
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({key})"))
+}
+
+/// One handler for all: axum's router cannot match a path from its end.
+fn data_plane(gateway: Arc<Gateway>) -> Router {
+    Router::new().fallback(handle).layer(CatchPanicLayer::custom(panicked)).with_state(gateway)
+}
+
+async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    if request.uri().path() == "/healthz" && request.method() == Method::GET {
+        return Response::new(Body::from("ok\n"));
+    }
+    gateway.handle(request).await
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    let id = RequestId::new(Clock::system().since_epoch());
+    tracing::error!(%id, "a request's handler panicked");
+    GatewayError::Internal.into_response(id)
+}
+
+/// Returns a plain answer of the admin plane.
+pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response
+}

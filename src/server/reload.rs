@@ -1,0 +1,114 @@
+//! Takes up changes of the config and services files while the gateway runs. A bad file changes nothing.
+
+use crate::config::{Config, Loaded, load};
+use crate::gateway::{Gateway, Setting, Snapshot};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How often the files are looked at. A change is taken up once it has held still from one look to the next.
+const PACE: Duration = Duration::from_millis(250);
+
+/// The files and variables that the gateway was started from.
+#[derive(Debug)]
+pub struct Sources {
+    /// The config file.
+    pub config: PathBuf,
+    /// The variables that override it.
+    pub env: Vec<(String, String)>,
+    /// Every file that was read.
+    pub files: Vec<PathBuf>,
+    /// Asks for a reload, changed or not.
+    pub demand: Arc<Notify>,
+}
+
+/// What tells a file's state from another: replaced, rewritten, gone.
+type Stamp = Vec<Option<(u64, u64, i64, i64)>>;
+
+impl Sources {
+    /// Reloads at every change and demand, until the gateway stops.
+    pub async fn watch(mut self, gateway: Arc<Gateway>) {
+        let stopping = gateway.shutdown.stopping.clone();
+        let mut pace = tokio::time::interval(PACE);
+        let (mut known, mut seen) = (self.stamp().await, Vec::new());
+        loop {
+            let demanded = tokio::select! {
+                () = stopping.cancelled() => return,
+                () = self.demand.notified() => true,
+                _ = pace.tick() => false,
+            };
+            let now = self.stamp().await;
+            let holds_still = now == seen;
+            seen.clone_from(&now);
+            if demanded || (now != known && holds_still) {
+                known = now;
+                self.reload(&gateway).await;
+            }
+        }
+    }
+
+    async fn reload(&mut self, gateway: &Gateway) {
+        let (path, env) = (self.config.clone(), self.env.clone());
+        // Reading files blocks; a panic there would be a bug and is reported as a failure.
+        let loaded = tokio::task::spawn_blocking(move || load(&path, env)).await;
+        let result = match loaded {
+            Ok(Ok(loaded)) => self.swap(gateway, loaded).await,
+            Ok(Err(problems)) => Err(problems.to_string()),
+            Err(panic) => Err(panic.to_string()),
+        };
+        gateway.metrics.reloaded(&result);
+        match result {
+            Ok(services) => tracing::info!(services, "config reloaded"),
+            Err(error) => tracing::error!(%error, "config not reloaded: what was loaded before stays"),
+        }
+    }
+
+    /// Puts a new snapshot in the place of the old one, and returns how many services it has.
+    async fn swap(&mut self, gateway: &Gateway, loaded: Loaded) -> Result<usize, String> {
+        let Loaded { config, services, warnings, files } = loaded;
+        for warning in warnings {
+            tracing::warn!(%warning, "config");
+        }
+        for key in fixed_at_start(&gateway.snapshot.load().config, &config) {
+            tracing::warn!(key, "a change of this key takes a restart");
+        }
+        let setting = Setting {
+            metrics: Arc::clone(&gateway.metrics),
+            shutdown: gateway.shutdown.clone(),
+            clock: gateway.clock,
+        };
+        let count = services.services.len();
+        let snapshot = Snapshot::build(config, services, setting).await.map_err(|error| error.to_string())?;
+        gateway.snapshot.store(Arc::new(snapshot));
+        self.files = files;
+        Ok(count)
+    }
+
+    async fn stamp(&self) -> Stamp {
+        let mut stamp = Vec::with_capacity(self.files.len());
+        for file in &self.files {
+            let metadata = tokio::fs::metadata(file).await.ok();
+            stamp.push(metadata.map(|metadata: Metadata| {
+                (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec())
+            }));
+        }
+        stamp
+    }
+}
+
+/// Returns the keys that differ and that only a start takes up.
+fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
+    let differs = [
+        ("listen.data", old.listen.data != new.listen.data),
+        ("listen.admin", old.listen.admin != new.listen.admin),
+        ("listen.max_connections", old.listen.max_connections != new.listen.max_connections),
+        ("listen.header_read_timeout", old.listen.header_read_timeout != new.listen.header_read_timeout),
+        ("listen.shutdown_grace", old.listen.shutdown_grace != new.listen.shutdown_grace),
+        ("upstream.connect_timeout", old.upstream.connect_timeout != new.upstream.connect_timeout),
+        ("log", old.log != new.log),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+}
