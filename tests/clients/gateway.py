@@ -1,0 +1,143 @@
+"""A gateway process: how it is started, asked for its metrics, and stopped."""
+
+import json
+import os
+import re
+import subprocess
+import threading
+import tomllib
+import urllib.request
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+TOLLGATE = os.environ["TOLLGATE_BIN"]
+REGION = "us-west-2"
+STOP_SECONDS = 10
+START_SECONDS = 30
+
+# The gateway's own credentials, where it has an upstream other than its simulator.
+GATEWAY_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAGATEWAY", "AWS_SECRET_ACCESS_KEY": "the-gateway's-own/secret+key"}
+# Those that the simulator accepts.
+SIMULATOR_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIASIMULATOR",
+    "AWS_SECRET_ACCESS_KEY": "no-secret-but-agreed-with-the-simulator",
+}
+
+SAMPLE = re.compile(r"^tollgate_(\w+?)\{(.*)\} (\d+)$", re.MULTILINE)
+LABEL = re.compile(r'(\w+)="([^"]*)"')
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The base URLs of a running gateway."""
+
+    data: str
+    admin: str
+    bedrock: str
+
+    def counter(self, name, *labels):
+        """One counter of /metrics, its samples keyed by the values of those labels."""
+        with urllib.request.urlopen(f"{self.admin}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+        samples = Counter()
+        for family, pairs, value in SAMPLE.findall(text):
+            if family == name:
+                of = dict(LABEL.findall(pairs))
+                samples[tuple(of[label] for label in labels)] += int(value)
+        return samples
+
+    @contextmanager
+    def gains(self, name, *labels):
+        """What a counter gains inside the `with` block; complete once the block has ended."""
+        gained = Counter()
+        before = self.counter(name, *labels)
+        yield gained
+        gained.update(self.counter(name, *labels) - before)
+
+    def tokens(self):
+        """The tokens gained, by service, source model and kind."""
+        return self.gains("tokens_total", "service", "model", "kind")
+
+
+@contextmanager
+def demo():
+    """`tollgate demo`: the sample services in front of the simulated Bedrock, which checks every signature."""
+    ports = ["--data", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    with process([TOLLGATE, "demo", "--quiet", *ports], stdout=subprocess.PIPE) as running:
+        line = first_line(running, running.stdout, lambda line: line.startswith("data "))
+        words = line.split()
+        yield Gateway(data=words[1], admin=words[3], bedrock=words[5])
+
+
+@contextmanager
+def serve(config: Path, env=None):
+    """`tollgate serve` with that config file."""
+    env = {**os.environ, **GATEWAY_CREDENTIALS, **(env or {})}
+    with process([TOLLGATE, "serve", "--config", config], stderr=subprocess.PIPE, env=env) as running:
+        line = first_line(running, running.stderr, lambda line: '"message":"serving"' in line)
+        said = json.loads(line)
+        endpoint = tomllib.loads(config.read_text())["upstream"]["endpoint"]
+        yield Gateway(data=f"http://{said['data']}", admin=f"http://{said['admin']}", bedrock=endpoint)
+
+
+def write_config(folder: Path, endpoint, services):
+    """Writes the two files of a config into a folder, and returns the path of the first."""
+    (folder / "services.toml").write_text(services)
+    config = folder / "tollgate.toml"
+    config.write_text(
+        f"""
+        [listen]
+        data = "127.0.0.1:0"
+        admin = "127.0.0.1:0"
+        shutdown_grace = "3s"
+        [upstream]
+        region = "{REGION}"
+        endpoint = "{endpoint}"
+        [catalog]
+        services = "services.toml"
+        [log]
+        access = "off"
+        """
+    )
+    return config
+
+
+@contextmanager
+def process(command, **options):
+    """A child process that is told to stop when the `with` block ends, and killed if it does not."""
+    running = subprocess.Popen(command, text=True, **options)
+    try:
+        yield running
+    finally:
+        running.terminate()
+        try:
+            running.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+            raise
+
+
+def first_line(running, stream, wanted):
+    """The first line of a child's output that is wanted; what comes after it is read away."""
+    lines = []
+    found = threading.Event()
+
+    def read():
+        for line in stream:
+            if not found.is_set():
+                lines.append(line)
+                if wanted(line):
+                    found.set()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    for _ in range(START_SECONDS * 10):
+        if found.wait(0.1):
+            return lines[-1]
+        if running.poll() is not None:
+            break
+    reader.join(1)
+    raise RuntimeError(f"{running.args[0]} did not start:\n{''.join(lines)}")
