@@ -1,5 +1,19 @@
 //! tollgate stands between a company's applications and the Amazon Bedrock runtime, and makes every token
 //! belong to the service that spent it.
+//!
+//! The life of a request, in the order of the modules that it meets:
+//!
+//! 1. [`server`] takes the connection and hands each request to [`gateway::Gateway::handle`].
+//! 2. [`operation`] tells from the path what is asked for, and refuses what is unknown.
+//! 3. [`identify`] tells which service asks.
+//! 4. [`resolve`] finds the service's profile in the [`catalog`].
+//! 5. [`intake`] takes the body in.
+//! 6. [`forward`] filters the headers, signs, and sends.
+//! 7. [`tap`] reads from the answer, as it passes, what was used.
+//! 8. [`record`] takes what is settled to the [`metrics`] and the access log.
+//!
+//! Around them: [`config`] is read once and swapped whole; [`error`] renders the gateway's own faults as Bedrock
+//! would; [`domain`] holds the words as types; [`simulator`] is a Bedrock for tests and the demo.
 
 pub mod admin;
 pub mod catalog;

@@ -199,7 +199,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    async fn read(answer: Response<hyper::body::Incoming>) -> Self {
+    pub(crate) async fn read(answer: Response<hyper::body::Incoming>) -> Self {
         let (head, body) = answer.into_parts();
         let body = tokio::time::timeout(DEADLINE, body.collect()).await.unwrap().unwrap().to_bytes();
         Self { status: head.status, headers: head.headers, body }

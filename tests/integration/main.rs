@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod gateway;
