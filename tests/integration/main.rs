@@ -1,6 +1,12 @@
 //! Tests that drive the gateway from outside: sockets in front of it, the simulated Bedrock behind it.
 
 #[cfg(test)]
+mod bad_body;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod gateway;
+#[cfg(test)]
+mod wire;
