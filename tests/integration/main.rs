@@ -1,6 +1,8 @@
 //! Tests that drive the gateway from outside: sockets in front of it, the simulated Bedrock behind it.
 
 #[cfg(test)]
+mod addressing;
+#[cfg(test)]
 mod bad_body;
 #[cfg(test)]
 mod bad_input;
@@ -8,5 +10,7 @@ mod bad_input;
 mod calls;
 #[cfg(test)]
 mod gateway;
+#[cfg(test)]
+mod passing;
 #[cfg(test)]
 mod wire;

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 /// A connection, and what came of it and is not read yet.
 pub(crate) struct Wire {
@@ -124,4 +125,48 @@ pub(crate) fn request(line: &str, headers: Headers<'_>, body: &[u8]) -> Vec<u8> 
     let mut request = head(line, &all);
     request.extend_from_slice(body);
     request
+}
+
+/// Answers every request with the same bytes, until it is dropped.
+pub(crate) struct Scripted {
+    address: SocketAddr,
+    _tasks: JoinSet<()>,
+}
+
+impl Scripted {
+    /// Begins to answer. The connection is kept; bytes without a length need `connection: close` in them.
+    pub(crate) async fn answering(response: impl Into<Bytes>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, response) = (listener.local_addr().unwrap(), response.into());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(answer_all(stream, response.clone()));
+            }
+        });
+        Self { address, _tasks: tasks }
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+async fn answer_all(mut stream: TcpStream, response: Bytes) {
+    let closes = response.windows(17).any(|bytes| bytes == b"connection: close");
+    let mut unread = Vec::new();
+    while stream.read_buf(&mut unread).await.is_ok_and(|read| read > 0) {
+        let Some(end) = unread.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&unread[..end]).to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).unwrap_or("0");
+        let length: usize = length.trim().parse().unwrap();
+        if unread.len() < end + 4 + length {
+            continue;
+        }
+        unread.drain(..end + 4 + length);
+        if stream.write_all(&response).await.is_err() || closes {
+            return;
+        }
+    }
 }
