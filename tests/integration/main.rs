@@ -9,6 +9,8 @@ mod bad_input;
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod exactness;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod passing;
