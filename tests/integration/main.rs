@@ -15,4 +15,6 @@ mod gateway;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
+mod sdk;
+#[cfg(test)]
 mod wire;
