@@ -138,7 +138,7 @@ async fn what_is_not_http_keeps_its_bare_answer() {
     let huge = vec![b'a'; 1_000_000];
     let line = line();
     let cases = [
-        (400, head(&format!("POST /model/a\0b/converse"), &[A])),
+        (400, head("POST /model/a\0b/converse", &[A])),
         (400, head("POST /model/a b/converse", &[A])),
         (400, head(&line, &[A, ("x\0", b"1")])),
         (400, head(&line, &[A, ("x-a", b"1\0")])),

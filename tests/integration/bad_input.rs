@@ -107,8 +107,8 @@ async fn who_is_not_known_or_not_one_is_refused() {
     let plain = format!("POST /model/{NOVA}/converse");
     let under = |service: &str| format!("POST /s/{service}/model/{NOVA}/converse");
     let long = "a".repeat(100);
-    let (key_a, key_c): ((&str, &[u8]), (&str, &[u8])) =
-        (("authorization", b"Bearer tg_of-a"), ("x-api-key", b"tg_of-c"));
+    let key_a: (&str, &[u8]) = ("authorization", b"Bearer tg_of-a");
+    let key_c: (&str, &[u8]) = ("x-api-key", b"tg_of-c");
     let cases: [Case<'_>; 27] = [
         (&plain, &[], MISSING, "unknown"),
         (&plain, &[("x-tollgate-service", b"")], MISSING, "unknown"),
@@ -191,6 +191,13 @@ async fn models_that_lead_nowhere_are_refused() {
             (&model(&format!("{foreign}anova")), &[B], FOREIGN, "b"),
         ])
         .await;
+    refusing.stop().await;
+}
+
+#[tokio::test]
+async fn paths_that_are_malformed_are_refused() {
+    let mut refusing = Refusing::start(&[]).await;
+    let model = |id: &str| format!("POST /model/{id}/converse");
     let malformed = [
         "%2",
         "%zz",

@@ -72,7 +72,7 @@ fn plan(number: u64) -> Plan {
         ("x-sim-output-tokens", count(104_729, 10_000)),
         ("x-sim-chunks", count(13, 6).replace('0', "6")),
     ];
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         headers.push(("x-sim-cache-read-tokens", count(31, 50_000)));
         headers.push(("x-sim-cache-write-tokens", count(37, 5000)));
         headers.push(("x-sim-cache-write-1h-tokens", count(41, 5000)));
@@ -87,7 +87,7 @@ fn plan(number: u64) -> Plan {
         (0, 2) => ("status:400", Ending::ClientError),
         (0, 3) if is_stream => ("exception:3:throttlingException", Ending::Exception),
         (0, 4) if is_stream => ("exception:1000:internalServerException", Ending::ExceptionAtTheEnd),
-        (0, 3 | 4 | 5) => ("reset:20", Ending::Reset),
+        (0, 3..=5) => ("reset:20", Ending::Reset),
         (0, 6) => ("reset-head", Ending::ResetHead),
         // The head of InvokeModel has stated what its cut body does not.
         (0, 7) if operation != "invoke" => ("truncate:20", Ending::Unstated),
@@ -130,7 +130,11 @@ async fn call(gateway: &TestGateway, plan: &Plan) -> String {
         Ending::ClientError => (StatusCode::BAD_REQUEST, true),
         Ending::ResetHead => (StatusCode::SERVICE_UNAVAILABLE, true),
         Ending::Reset => (StatusCode::OK, false),
-        _ => (StatusCode::OK, true),
+        Ending::Ok
+        | Ending::Unstated
+        | Ending::Exception
+        | Ending::ExceptionAtTheEnd
+        | Ending::ClientLeaves => (StatusCode::OK, true),
     };
     assert_eq!((status, whole), expected, "{plan:?}");
     id
@@ -214,7 +218,8 @@ async fn every_token_is_counted_once() {
     assert_eq!(plans.len(), index(CALLS), "an id came twice");
     let records = gateway.records(index(CALLS)).await;
     assert_eq!(records.len(), index(CALLS));
-    let stated: BTreeMap<String, TokenTotals> = gateway.simulator.stated_by_request().into_iter().collect();
+    let statements: BTreeMap<String, TokenTotals> =
+        gateway.simulator.stated_by_request().into_iter().collect();
     let (mut total, mut sum, mut estimates) = (TokenTotals::default(), BTreeMap::new(), BTreeMap::new());
     let mut endings = BTreeMap::<&str, u64>::new();
     for record in &records {
@@ -222,7 +227,7 @@ async fn every_token_is_counted_once() {
         let expected = plan.ending.expected();
         assert_eq!(ending(record), expected, "{plan:?} {record}");
         *endings.entry(expected).or_default() += 1;
-        let of_record = stated.get(record["aws_request_id"].as_str().unwrap_or_default());
+        let of_record = statements.get(record["aws_request_id"].as_str().unwrap_or_default());
         if expected.contains(" stated") {
             assert_eq!(Some(&tokens(record)), of_record, "{plan:?} {record}");
             total.add(tokens(record));

@@ -249,7 +249,12 @@ pub(crate) fn services() -> String {
 /// Returns what the services file holds of a key.
 pub(crate) fn key_sha256(key: &str) -> String {
     use sha2::{Digest, Sha256};
-    Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for byte in Sha256::digest(key.as_bytes()) {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
 }
 
 fn profiles(config: &Path) -> Vec<SimulatedProfile> {

@@ -15,6 +15,8 @@ mod gateway;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod sdk;
 #[cfg(test)]
 mod wire;

@@ -113,18 +113,18 @@ async fn body_bytes_are_not_changed() {
             chunked.extend_from_slice(b"\r\n");
         }
         chunked.extend_from_slice(b"0\r\nx-trailer: 1\r\n\r\n");
-        for sent in [request(&line(), &[A], &body), chunked] {
-            wire.send(sent).await;
+        for bytes in [request(&line(), &[A], &body), chunked] {
+            wire.send(bytes).await;
             // It is no JSON: that is Bedrock's to say.
             let answer = wire.answer().await;
             assert_eq!((answer.status.as_u16(), answer.header("x-tollgate-error").as_str()), (400, ""));
-            let seen = gateway.simulator.seen().pop().unwrap();
-            assert_eq!(seen.body_sha256, <[u8; 32]>::from(Sha256::digest(&body)), "{size}");
-            assert_eq!(seen.headers["content-length"], size.to_string().as_str());
-            assert!(!seen.headers.contains_key("transfer-encoding"));
+            let last = gateway.simulator.seen().pop().unwrap();
+            assert_eq!(last.body_sha256, <[u8; 32]>::from(Sha256::digest(&body)), "{size}");
+            assert_eq!(last.headers["content-length"], size.to_string().as_str());
+            assert!(!last.headers.contains_key("transfer-encoding"));
             let record = gateway.record(&answer).await;
             assert_eq!((&record["outcome"], &record["status"]), (&"client_error".into(), &400.into()));
-            assert_eq!(record["aws_request_id"], seen.aws_request_id.as_str());
+            assert_eq!(record["aws_request_id"], last.aws_request_id.as_str());
         }
     }
     assert_eq!(gateway.simulator.bad_signatures(), 0);

@@ -96,12 +96,10 @@ async fn plain_and_streamed_conversations() {
         let mut stream = send!(operation, headers).unwrap().stream;
         let (mut text, mut usage) = (String::new(), None);
         while let Some(event) = stream.recv().await.unwrap() {
-            match event {
-                ConverseStreamOutput::ContentBlockDelta(delta) => {
-                    text.push_str(delta.delta().unwrap().as_text().unwrap());
-                }
-                ConverseStreamOutput::Metadata(metadata) => usage = metadata.usage,
-                _ => {}
+            if let ConverseStreamOutput::ContentBlockDelta(delta) = event {
+                text.push_str(delta.delta().unwrap().as_text().unwrap());
+            } else if let ConverseStreamOutput::Metadata(metadata) = event {
+                usage = metadata.usage;
             }
         }
         assert_eq!((text.len(), usage.map(|usage| usage.total_tokens())), (120, Some(21)));
