@@ -3,6 +3,7 @@
 //! [`load`] reads two TOML files, the config file and the services file that it names, and reports every
 //! mistake of both at once, each with its file, line and key.
 
+mod file_read;
 mod load;
 mod nearest;
 mod overrides;
@@ -14,6 +15,7 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 
+pub use file_read::{FileRead, FileState};
 pub use load::{Loaded, load, load_edited, load_settings};
 pub use overrides::ENV_PREFIX;
 pub use problem::{Problem, Problems};

@@ -1,12 +1,13 @@
 //! Both files, read and checked whole.
 
+use super::file_read::FileRead;
 use super::overrides::overrides;
 use super::problem::{Problem, Problems};
 use super::sheet::Sheet;
 use super::{Config, ServicesFile, rules, services, settings};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What the files of a gateway say, all of it checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Loaded {
     /// What is no mistake, but should be looked at.
     pub warnings: Vec<Problem>,
     /// The files that were read: config file and services file.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<FileRead>,
 }
 
 /// Reads the config file at `path`, with the overrides of an environment, and the services file that it names.
@@ -27,9 +28,11 @@ pub struct Loaded {
 ///
 /// Every mistake of both files and of the environment, at once.
 pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Problems> {
+    let config_file = FileRead::begin(path);
     let (config, sheet) = read_config(path, env);
+    let services_file = FileRead::begin(&config.catalog.services);
     let text = std::fs::read_to_string(&config.catalog.services);
-    finish(path, config, sheet, text)
+    finish(vec![config_file, services_file], config, sheet, text)
 }
 
 /// Does what [`load`] does, with a text in place of what the services file holds: tells whether it may be written.
@@ -38,8 +41,10 @@ pub fn load_edited(
     env: impl IntoIterator<Item = (String, String)>,
     services: String,
 ) -> Result<Loaded, Problems> {
+    let config_file = FileRead::begin(path);
     let (config, sheet) = read_config(path, env);
-    finish(path, config, sheet, Ok(services))
+    let services_file = FileRead::begin(&config.catalog.services);
+    finish(vec![config_file, services_file], config, sheet, Ok(services))
 }
 
 /// Reads the config file alone: for commands that mend the services file.
@@ -52,7 +57,7 @@ pub fn load_settings(
 }
 
 fn finish(
-    path: &Path,
+    files: Vec<FileRead>,
     config: Config,
     mut sheet: Sheet,
     text: std::io::Result<String>,
@@ -68,7 +73,6 @@ fn finish(
             ServicesFile::default()
         }
     };
-    let files = vec![path.to_owned(), file];
     let warnings = std::mem::take(&mut sheet.warnings);
     done(Loaded { config, services, warnings, files }, sheet.problems)
 }

@@ -49,7 +49,8 @@ fn the_shipped_files_state_the_defaults() {
     expected.catalog.services = path.with_file_name("services.toml");
     assert_eq!(loaded.config, expected);
     assert_eq!(loaded.warnings, []);
-    assert_eq!(loaded.files, [path.clone(), expected.catalog.services]);
+    assert!(loaded.files.iter().map(|file| &file.path).eq([&path, &expected.catalog.services]));
+    assert!(loaded.files.iter().all(|file| file.state.is_some()));
     let sizes: Vec<_> =
         loaded.services.services.iter().map(|s| (s.name.as_str(), s.profiles.len())).collect();
     assert_eq!(sizes, [("service-1", 3), ("service-2", 3)]);

@@ -1,9 +1,7 @@
 //! Takes up changes of the config and services files while the gateway runs. A bad file changes nothing.
 
-use crate::config::{Config, Loaded, load};
+use crate::config::{Config, FileRead, FileState, Loaded, load};
 use crate::gateway::{Gateway, Setting, Snapshot};
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,21 +17,23 @@ pub struct Sources {
     pub config: PathBuf,
     /// The variables that override it.
     pub env: Vec<(String, String)>,
-    /// Every file that was read.
-    pub files: Vec<PathBuf>,
+    /// Every file that was read, as it was then.
+    pub files: Vec<FileRead>,
     /// Asks for a reload, changed or not.
     pub demand: Arc<Notify>,
 }
 
-/// What tells a file's state from another: replaced, rewritten, gone.
-type Stamp = Vec<Option<(u64, u64, i64, i64)>>;
+/// The states of all files.
+type Stamp = Vec<Option<FileState>>;
 
 impl Sources {
     /// Reloads at every change and demand, until the gateway stops.
     pub async fn watch(mut self, gateway: Arc<Gateway>) {
         let stopping = gateway.shutdown.stopping.clone();
         let mut pace = tokio::time::interval(PACE);
-        let (mut known, mut seen) = (self.stamp().await, Vec::new());
+        // What changed since the start read the files, before this came to look, is a change as well.
+        let mut known: Stamp = self.files.iter().map(|file| file.state).collect();
+        let mut seen = Vec::new();
         loop {
             let demanded = tokio::select! {
                 () = stopping.cancelled() => return,
@@ -90,10 +90,8 @@ impl Sources {
     async fn stamp(&self) -> Stamp {
         let mut stamp = Vec::with_capacity(self.files.len());
         for file in &self.files {
-            let metadata = tokio::fs::metadata(file).await.ok();
-            stamp.push(metadata.map(|metadata: Metadata| {
-                (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec())
-            }));
+            let metadata = tokio::fs::metadata(&file.path).await.ok();
+            stamp.push(metadata.map(|metadata| FileState::of(&metadata)));
         }
         stamp
     }

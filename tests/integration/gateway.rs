@@ -64,8 +64,13 @@ impl TestGateway {
 
     /// Starts with overrides such as `("UPSTREAM__IDLE_TIMEOUT", "1s")`, in front of a simulator of its own.
     pub(crate) async fn start_with(overrides: &[(&str, &str)]) -> Self {
+        Self::start_serving("", overrides).await
+    }
+
+    /// Starts with more services than `a` and `b`, written as in the services file.
+    pub(crate) async fn start_serving(more: &str, overrides: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("services.toml"), services()).unwrap();
+        std::fs::write(folder.path().join("services.toml"), services() + more).unwrap();
         std::fs::write(folder.path().join("tollgate.toml"), "").unwrap();
         let config = folder.path().join("tollgate.toml");
         let profiles = profiles(&config);
@@ -199,6 +204,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Reads an answer to its end.
     pub(crate) async fn read(answer: Response<hyper::body::Incoming>) -> Self {
         let (head, body) = answer.into_parts();
         let body = tokio::time::timeout(DEADLINE, body.collect()).await.unwrap().unwrap().to_bytes();
@@ -236,10 +242,19 @@ pub(crate) fn converse_body(text: &str) -> String {
 }
 
 /// Returns the services file, with the hash of `tg_of-a` in it.
-fn services() -> String {
+pub(crate) fn services() -> String {
+    SERVICES.replace("KEY_OF_A", &key_sha256("tg_of-a"))
+}
+
+/// Returns what the services file holds of a key.
+pub(crate) fn key_sha256(key: &str) -> String {
     use sha2::{Digest, Sha256};
-    let hash = Sha256::digest(b"tg_of-a").iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    SERVICES.replace("KEY_OF_A", &hash)
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for byte in Sha256::digest(key.as_bytes()) {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
 }
 
 fn profiles(config: &Path) -> Vec<SimulatedProfile> {

@@ -1,8 +1,24 @@
 //! Tests that drive the gateway from outside: sockets in front of it, the simulated Bedrock behind it.
 
 #[cfg(test)]
+mod addressing;
+#[cfg(test)]
+mod bad_body;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod exactness;
+#[cfg(test)]
 mod gateway;
+#[cfg(test)]
+mod passing;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod sdk;
+#[cfg(test)]
+mod wire;
