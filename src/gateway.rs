@@ -32,7 +32,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 use time::OffsetDateTime;
-use tokio::sync::oneshot;
 
 const X_TOLLGATE_SERVICE: HeaderName = HeaderName::from_static("x-tollgate-service");
 const X_TOLLGATE_PROFILE: HeaderName = HeaderName::from_static("x-tollgate-profile");
@@ -174,13 +173,9 @@ impl Gateway {
             let own = self.clock.instant().duration_since(received.started).saturating_sub(waited);
             metrics.overhead.observe(own.as_secs_f64());
         }
-        let departure = Departure {
-            forward: Arc::clone(&self.forward),
-            request,
-            exchange: Exchange::open(call, Arc::clone(&self.recorder), self.clock),
-            around: Arc::clone(&snapshot.around),
-            break_off: received.break_off,
-        };
+        let exchange = Exchange::open(call, Arc::clone(&self.recorder), self.clock);
+        let (forward, around) = (Arc::clone(&self.forward), Arc::clone(&snapshot.around));
+        let departure = Departure::new(forward, request, exchange, around, received.break_off);
         Ok(self.send(departure, received.id, &route).await)
     }
 
@@ -191,12 +186,9 @@ impl Gateway {
         labels
     }
 
-    /// Has the call made by a task of its own, which a client that leaves does not take along.
+    /// Waits for the answer; a client that leaves meanwhile does not take the call along.
     async fn send(&self, departure: Departure, id: RequestId, route: &Route) -> Response<Body> {
-        let (client, answer) = oneshot::channel();
-        self.shutdown.tasks.spawn(departure.run(client));
-        let answer = answer.await.unwrap_or(Err(GatewayError::Internal));
-        let mut response = match answer {
+        let mut response = match departure.await {
             Ok(response) => response.map(Body::new),
             Err(error) => {
                 tracing::warn!(%id, service = %route.service.name, %error, "no answer of Bedrock's");

@@ -15,6 +15,7 @@
 //! Around them: [`config`] is read once and swapped whole; [`error`] renders the gateway's own faults as Bedrock
 //! would; [`domain`] holds the words as types; [`simulator`] is a Bedrock for tests and the demo.
 
+pub mod access_log;
 pub mod admin;
 pub mod catalog;
 pub mod cli;

@@ -1,25 +1,24 @@
 //! What is settled for a call goes out from here: to metrics and to the access log. The only such place.
 
+use crate::access_log::AccessLog;
 use crate::domain::{Record, UsageSource};
 use crate::metrics::RouteMetrics;
-use std::io::Write;
-use tracing_appender::non_blocking::NonBlocking;
 
 /// Takes the record of every call that went, or tried to go, upstream.
 #[derive(Debug)]
 pub struct Recorder {
-    access_log: Option<NonBlocking>,
+    access_log: Option<AccessLog>,
 }
 
 impl Recorder {
     /// Makes a recorder that writes one JSON line per record to `access_log`, if there is one.
-    pub fn new(access_log: Option<NonBlocking>) -> Self {
+    pub fn new(access_log: Option<AccessLog>) -> Self {
         Self { access_log }
     }
 
     /// Returns how many lines of the access log were lost to a reader that is too slow.
     pub fn dropped_lines(&self) -> usize {
-        self.access_log.as_ref().map_or(0, |log| log.error_counter().dropped_lines())
+        self.access_log.as_ref().map_or(0, AccessLog::dropped_lines)
     }
 
     /// Counts and writes a record.
@@ -41,14 +40,13 @@ impl Recorder {
     }
 }
 
-/// Hands a line to the log's own thread; what it cannot take is counted there.
-fn write_line(log: &NonBlocking, record: &Record) {
+/// Hands a line to the access log; what it cannot take is counted there.
+fn write_line(log: &AccessLog, record: &Record) {
     let mut line = Vec::with_capacity(1024);
     match serde_json::to_writer(&mut line, record) {
         Ok(()) => {
             line.push(b'\n');
-            // A full queue is counted by the log, not reported here.
-            let _ = log.clone().write_all(&line);
+            log.add(&line);
         }
         Err(error) => tracing::error!(id = %record.id, %error, "a record cannot be written as JSON"),
     }

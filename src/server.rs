@@ -4,6 +4,7 @@ mod accept;
 mod client_io;
 pub mod reload;
 
+use crate::access_log::AccessLog;
 use crate::admin;
 use crate::clock::Clock;
 use crate::config::{Listen, Loaded};
@@ -19,19 +20,17 @@ use accept::DataPlane;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{Method, StatusCode};
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
 use std::any::Any;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::catch_panic::CatchPanicLayer;
-use tracing_appender::non_blocking::NonBlocking;
 
 /// How long after the grace what was broken off may take to tell its client.
 const LAST_WORDS: Duration = Duration::from_millis(1500);
@@ -42,7 +41,7 @@ pub struct Surroundings {
     /// The gateway's own AWS credentials.
     pub credentials: SharedCredentialsProvider,
     /// Where the access log goes; none writes none.
-    pub access_log: Option<NonBlocking>,
+    pub access_log: Option<AccessLog>,
 }
 
 /// A gateway that serves.
@@ -94,7 +93,7 @@ impl Server {
     fn serve(&self, data: TcpListener, admin: TcpListener, listen: &Listen) {
         let shutdown = &self.gateway.shutdown;
         let plane = DataPlane {
-            router: data_plane(Arc::clone(&self.gateway)),
+            gateway: Arc::clone(&self.gateway),
             max_connections: listen.max_connections,
             header_read_timeout: listen.header_read_timeout,
             shutdown: shutdown.clone(),
@@ -154,16 +153,12 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({key})"))
 }
 
-/// One handler for all: axum's router cannot match a path from its end.
-fn data_plane(gateway: Arc<Gateway>) -> Router {
-    Router::new().fallback(handle).layer(CatchPanicLayer::custom(panicked)).with_state(gateway)
-}
-
-async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+/// Answers a request of the data plane.
+async fn respond(gateway: Arc<Gateway>, request: Request<Incoming>) -> Result<Response, Infallible> {
     if request.uri().path() == "/healthz" && request.method() == Method::GET {
-        return Response::new(Body::from("ok\n"));
+        return Ok(Response::new(Body::from("ok\n")));
     }
-    gateway.handle(request).await
+    Ok(gateway.handle(request.map(Body::new)).await)
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {

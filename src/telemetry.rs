@@ -1,14 +1,10 @@
 //! Where the gateway writes about itself: its log to stderr, one line per call to the access log.
 
-use crate::config::{AccessLog, Log};
+use crate::access_log::{AccessLog, AccessLogGuard};
+use crate::config::{self, Log};
 use anyhow::Context as _;
 use std::fs::OpenOptions;
-use std::io::{BufWriter, Write};
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
-
-/// How many lines wait for a slow reader of the access log before lines are dropped and counted.
-const ACCESS_LOG_QUEUE: usize = 65_536;
 
 /// Sets up the log of this process, as JSON on stderr.
 ///
@@ -25,24 +21,18 @@ pub fn init(log: &Log) -> anyhow::Result<()> {
         .map_err(|error| anyhow::anyhow!("the log cannot be set up: {error}"))
 }
 
-/// Opens the access log. Its lines are written by a thread of its own, up to the drop of the guard.
+/// Opens the access log. What waits is written at the drop of the guard.
 ///
 /// # Errors
 /// The file cannot be opened.
-pub fn access_log(to: &AccessLog) -> anyhow::Result<Option<(NonBlocking, WorkerGuard)>> {
+pub fn access_log(to: &config::AccessLog) -> anyhow::Result<Option<(AccessLog, AccessLogGuard)>> {
     Ok(match to {
-        AccessLog::Off => None,
-        AccessLog::Stdout => Some(behind_a_queue(std::io::stdout())),
-        AccessLog::File(path) => {
+        config::AccessLog::Off => None,
+        config::AccessLog::Stdout => Some(AccessLog::start(std::io::stdout())?),
+        config::AccessLog::File(path) => {
             let file = OpenOptions::new().create(true).append(true).open(path);
-            Some(behind_a_queue(
-                file.with_context(|| format!("cannot open the access log {}", path.display()))?,
-            ))
+            let file = file.with_context(|| format!("cannot open the access log {}", path.display()))?;
+            Some(AccessLog::start(file)?)
         }
     })
-}
-
-fn behind_a_queue(to: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
-    let builder = NonBlockingBuilder::default().buffered_lines_limit(ACCESS_LOG_QUEUE).lossy(true);
-    builder.thread_name("access-log").finish(BufWriter::with_capacity(64 << 10, to))
 }

@@ -10,69 +10,101 @@ use crate::metrics::GoneAction;
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use tokio::sync::oneshot;
+use std::task::{Context, Poll, ready};
 
-/// What the handler of a request waits for.
-pub(super) type Answer = Result<Response<Relay>, GatewayError>;
+type Sending = Pin<Box<dyn Future<Output = Result<Response<Incoming>, ForwardError>> + Send>>;
 
-/// A signed request and the account of its call.
-#[derive(Debug)]
+/// A request that is under way, and the account of its call: resolves to the answer with its relayed body.
+///
+/// Dropped before that, because the client left, it goes on in a task of its own, or is cancelled.
 pub(super) struct Departure {
-    pub(super) forward: Arc<Forward>,
-    pub(super) request: Request<Pieces>,
-    pub(super) exchange: Exchange,
-    pub(super) around: Arc<Surroundings>,
-    pub(super) break_off: Option<BreakOff>,
+    under_way: Option<UnderWay>,
+    around: Arc<Surroundings>,
+    break_off: Option<BreakOff>,
+}
+
+struct UnderWay {
+    sending: Sending,
+    exchange: Exchange,
 }
 
 impl Departure {
-    /// Sends the request, and hands the answer to the client; one that nobody waits for any more is drained, since
-    /// that is what a relayed body does when it is dropped.
-    pub(super) async fn run(self, mut client: oneshot::Sender<Answer>) {
-        let Self { forward, request, mut exchange, around, break_off } = self;
-        let sending = forward.send(request, around.patience.idle, &around.shutdown.grace_over);
-        tokio::pin!(sending);
-        let answer = tokio::select! {
-            answer = &mut sending => answer,
-            () = client.closed() => match around.patience.on_client_disconnect {
-                OnClientDisconnect::Cancel => {
-                    exchange.client_left(GoneAction::Cancelled);
-                    exchange.settle(Ending::ClientGone);
-                    return;
-                }
-                OnClientDisconnect::Drain => {
-                    exchange.client_left(GoneAction::Drained);
-                    let limit = around.patience.drain_timeout;
-                    let drained = tokio::time::timeout(limit, sending).await;
-                    drained.unwrap_or(Err(ForwardError::Silent(limit)))
-                }
-            },
-        };
-        // Nobody there to take it: the answer is dropped here, and drained.
-        let _ = client.send(match answer {
-            Ok(response) => Ok(relay(response, exchange, Arc::clone(&around), break_off)),
-            Err(error) => {
-                exchange.settle(ending(&error));
-                Err(error.into())
-            }
-        });
+    /// Sends a signed request.
+    pub(super) fn new(
+        forward: Arc<Forward>,
+        request: Request<Pieces>,
+        exchange: Exchange,
+        around: Arc<Surroundings>,
+        break_off: Option<BreakOff>,
+    ) -> Self {
+        let (patience, grace_over) = (around.patience.idle, around.shutdown.grace_over.clone());
+        let sending = Box::pin(async move { forward.send(request, patience, &grace_over).await });
+        Self { under_way: Some(UnderWay { sending, exchange }), around, break_off }
     }
 }
 
-fn relay(
-    response: Response<Incoming>,
+impl Future for Departure {
+    type Output = Result<Response<Relay>, GatewayError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(under_way) = &mut this.under_way else { return Poll::Ready(Err(GatewayError::Internal)) };
+        let answer = ready!(under_way.sending.as_mut().poll(context));
+        let Some(UnderWay { exchange, .. }) = this.under_way.take() else {
+            return Poll::Ready(Err(GatewayError::Internal));
+        };
+        let relayed = relayed(answer, exchange, Arc::clone(&this.around), this.break_off.take());
+        Poll::Ready(relayed.map_err(GatewayError::from))
+    }
+}
+
+impl Drop for Departure {
+    /// The client left before the head of the answer came.
+    fn drop(&mut self) {
+        let Some(UnderWay { sending, mut exchange }) = self.under_way.take() else { return };
+        let around = Arc::clone(&self.around);
+        if around.shutdown.grace_over.is_cancelled() {
+            exchange.settle(Ending::GraceOver);
+            return;
+        }
+        match around.patience.on_client_disconnect {
+            OnClientDisconnect::Cancel => {
+                exchange.client_left(GoneAction::Cancelled);
+                exchange.settle(Ending::ClientGone);
+            }
+            OnClientDisconnect::Drain => {
+                exchange.client_left(GoneAction::Drained);
+                let (tasks, runtime) = (around.shutdown.tasks.clone(), around.runtime.clone());
+                tasks.spawn_on(drain(sending, exchange, around), &runtime);
+            }
+        }
+    }
+}
+
+/// Waits on for the head; the relayed body drains the rest when it is dropped.
+async fn drain(sending: Sending, exchange: Exchange, around: Arc<Surroundings>) {
+    let limit = around.patience.drain_timeout;
+    let answer = tokio::time::timeout(limit, sending).await.unwrap_or(Err(ForwardError::Silent(limit)));
+    drop(relayed(answer, exchange, around, None));
+}
+
+/// Turns upstream's answer into the client's, or settles the call that got none.
+fn relayed(
+    answer: Result<Response<Incoming>, ForwardError>,
     mut exchange: Exchange,
     around: Arc<Surroundings>,
     break_off: Option<BreakOff>,
-) -> Response<Relay> {
-    let (head, body) = response.into_parts();
+) -> Result<Response<Relay>, ForwardError> {
+    let (head, body) = answer.inspect_err(|error| exchange.settle(ending(error)))?.into_parts();
     exchange.answered(head.status.as_u16(), &head.headers);
     let left = body.size_hint().exact();
     let mut answer = Response::new(Relay::new(body, left, exchange, around, break_off));
     *answer.status_mut() = head.status;
     *answer.headers_mut() = head.headers;
-    answer
+    Ok(answer)
 }
 
 fn ending(error: &ForwardError) -> Ending {

@@ -1,21 +1,21 @@
 //! The data plane's connections: HTTP/1.1 and HTTP/2 on one port, bounded in number and in patience.
 
 use super::client_io::ClientIo;
-use crate::gateway::BreakOff;
+use super::{panicked, respond};
+use crate::gateway::{BreakOff, Gateway};
 use crate::shutdown::Shutdown;
-use axum::Router;
-use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower_http::catch_panic::CatchPanic;
 
 /// How long a connection may wait for its next request: longer than SDKs and load balancers keep an idle one, since
 /// whoever closes first may lose a request that is on its way.
@@ -28,9 +28,9 @@ const H2_PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_s
 const BREATHER: Duration = Duration::from_millis(50);
 
 /// What the connections of the data plane share.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct DataPlane {
-    pub(super) router: Router,
+    pub(super) gateway: Arc<Gateway>,
     pub(super) max_connections: usize,
     pub(super) header_read_timeout: Duration,
     pub(super) shutdown: Shutdown,
@@ -76,12 +76,13 @@ impl DataPlane {
         let has_asked = Arc::new(AtomicBool::new(false));
         let io = TokioIo::new(ClientIo::new(stream, break_off.clone()));
         let service = {
-            let (router, has_asked) = (self.router.clone(), Arc::clone(&has_asked));
-            hyper::service::service_fn(move |mut request: Request<Incoming>| {
+            let (gateway, has_asked) = (Arc::clone(&self.gateway), Arc::clone(&has_asked));
+            let handler = tower::service_fn(move |mut request: Request<Incoming>| {
                 has_asked.store(true, Ordering::Relaxed);
                 request.extensions_mut().insert(break_off.clone());
-                router.clone().oneshot(request.map(Body::new))
-            })
+                respond(Arc::clone(&gateway), request)
+            });
+            TowerToHyperService::new(CatchPanic::custom(handler, panicked))
         };
         let connection = builder.serve_connection(io, service);
         tokio::pin!(connection);

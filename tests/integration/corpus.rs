@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::net::TcpListener;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// What the recorder, or a hop of its own, may have changed: bodies were decoded, connections ended.
 const OF_ONE_HOP: [&str; 5] =
@@ -38,7 +38,8 @@ async fn recorded_traffic_passes_unchanged_and_is_counted() {
         let served = Arc::clone(&served);
         async move { replay(&served, &request) }
     });
-    let _upstream = AbortOnDropHandle::new(tokio::task::spawn(axum::serve(listener, router).into_future()));
+    let upstream = axum::serve(listener, router).into_future();
+    let _upstream = AbortOnDropHandle::new(TaskTracker::new().spawn(upstream));
     let overrides = [("UPSTREAM__ENDPOINT", endpoint.as_str()), ("CATALOG__UNMAPPED_MODEL", "passthrough")];
     let gateway = TestGateway::start_with(&overrides).await;
     let (mut passed, mut refused, mut faults) = (0, 0, Vec::new());

@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::Notify;
+use tollgate::access_log::{AccessLog, AccessLogGuard};
 use tollgate::config::load;
 use tollgate::server::reload::Sources;
 use tollgate::server::{Server, Surroundings};
 use tollgate::simulator::{Settings, SimulatedProfile, Simulator, demo_credentials};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 
 /// How long anything may take that is waited for.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -53,7 +53,7 @@ pub(crate) struct TestGateway {
     pub(crate) folder: TempDir,
     pub(crate) client: Client<HttpConnector, Full<Bytes>>,
     log: Arc<Mutex<Vec<u8>>>,
-    _guard: WorkerGuard,
+    _guard: AccessLogGuard,
 }
 
 impl TestGateway {
@@ -89,8 +89,7 @@ impl TestGateway {
         let loaded = load(&config, env.clone()).unwrap_or_else(|problems| panic!("{problems}"));
         let sources = Sources { config, env, files: loaded.files.clone(), demand: Arc::new(Notify::new()) };
         let log = Arc::new(Mutex::new(Vec::new()));
-        let (access_log, guard) =
-            NonBlockingBuilder::default().lossy(false).finish(SharedLog(Arc::clone(&log)));
+        let (access_log, guard) = AccessLog::start(SharedLog(Arc::clone(&log))).unwrap();
         let credentials = SharedCredentialsProvider::new(demo_credentials());
         let surroundings = Surroundings { credentials, access_log: Some(access_log) };
         let server = Server::start(loaded, surroundings).await.unwrap();
