@@ -71,7 +71,7 @@ fn read(folder: &Path) -> HashMap<String, Value> {
 
 async fn call(gateway: &TestGateway, id: &str, case: &Value) -> Answer {
     let request = &case["request"];
-    let method: Method = request["method"].as_str().unwrap().parse().unwrap();
+    let method: Method = request["method"].as_str().unwrap().to_uppercase().parse().unwrap();
     let body = STANDARD.decode(request["body_b64"].as_str().unwrap_or_default()).unwrap();
     let mut headers = vec![("x-tollgate-service", "a"), ("x-replay", id)];
     let own = request["headers"].as_object().unwrap().iter();
