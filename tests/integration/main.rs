@@ -1,6 +1,16 @@
 //! Tests that drive the gateway from outside: sockets in front of it, the simulated Bedrock behind it.
 
 #[cfg(test)]
+mod books;
+#[cfg(test)]
+mod breaking;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod gateway;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod upstream;
+#[cfg(test)]
+mod wire;
