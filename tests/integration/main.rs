@@ -9,6 +9,10 @@ mod calls;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
+mod leaving;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod upstream;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,6 +17,8 @@ pub(crate) enum Step {
     Send(Vec<u8>),
     /// Waits for [`Upstream::go_on`], or for the gateway to leave.
     Hold,
+    /// Waits for the gateway to leave.
+    Stay,
     /// Resets the connection.
     Reset,
     /// Closes the connection in order.
@@ -60,7 +62,10 @@ struct Script {
 impl Upstream {
     /// Begins to listen.
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        // Tests call side by side: what finds no room waits a second.
+        let listener = socket.listen(1024).unwrap();
         let address = listener.local_addr().unwrap();
         let (stage, stopping, tasks) =
             (Arc::new(Stage::default()), CancellationToken::new(), TaskTracker::new());
@@ -157,10 +162,11 @@ async fn play(stream: &mut TcpStream, stage: &Stage, case: &str, steps: Vec<Step
                     return false;
                 }
             }
-            Step::Hold => {
+            Step::Hold | Step::Stay => {
+                let may_go_on = matches!(step, Step::Hold);
                 let mut byte = [0];
                 tokio::select! {
-                    () = stage.going_on.cancelled() => {}
+                    () = stage.going_on.cancelled(), if may_go_on => {}
                     read = stream.read(&mut byte) => {
                         assert!(matches!(read, Ok(0) | Err(_)), "a request on a connection in use");
                         stage.note(case, |script| script.has_been_left = true);
