@@ -15,6 +15,8 @@ mod leaving;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod stopping;
+#[cfg(test)]
 mod upstream;
 #[cfg(test)]
 mod wire;

@@ -99,6 +99,11 @@ impl Upstream {
         self.stage.going_on.cancel();
     }
 
+    /// Returns what ends every hold when it is cancelled.
+    pub(crate) fn going_on(&self) -> CancellationToken {
+        self.stage.going_on.clone()
+    }
+
     /// Waits until a case's request has come.
     pub(crate) async fn begun(&self, case: &str) {
         self.until(case, |script| script.has_begun).await;

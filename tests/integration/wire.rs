@@ -71,19 +71,28 @@ pub(crate) struct Heard {
 
 impl Heard {
     /// Reads to the connection's end.
-    pub(crate) async fn read(mut stream: TcpStream) -> Self {
-        let mut bytes = Vec::new();
+    pub(crate) async fn read(stream: TcpStream) -> Self {
+        Self::read_on(stream, Vec::new()).await
+    }
+
+    /// Reads to the connection's end what follows the bytes that came already.
+    pub(crate) async fn read_on(mut stream: TcpStream, mut bytes: Vec<u8>) -> Self {
         let read = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut bytes)).await.unwrap();
         Self::parse(&bytes, read.err().map(|error| error.kind()))
     }
 
     /// Reads until that much of the body is there.
     pub(crate) async fn read_body(stream: &mut TcpStream, length: usize) -> Self {
+        Self::parse(&Self::bytes_of_body(stream, length).await, None)
+    }
+
+    /// Reads until that much of the body is there, and returns all bytes, head and framing included.
+    pub(crate) async fn bytes_of_body(stream: &mut TcpStream, length: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         loop {
             let heard = Self::parse(&bytes, None);
             if heard.status != 0 && heard.body.len() >= length {
-                return heard;
+                return bytes;
             }
             let read = tokio::time::timeout(DEADLINE, stream.read_buf(&mut bytes)).await.unwrap();
             assert_ne!(read.unwrap(), 0, "ended too early: {heard:?}");
