@@ -29,11 +29,14 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 /// How long after the grace what was broken off may take to tell its client.
 const LAST_WORDS: Duration = Duration::from_millis(1500);
+
+/// How many connections may wait to be accepted; one that finds no room waits a second before it asks again.
+const BACKLOG: u32 = 4096;
 
 /// What a gateway takes from the machine that it runs on.
 #[derive(Debug)]
@@ -63,8 +66,8 @@ impl Server {
     pub async fn start(loaded: Loaded, surroundings: Surroundings) -> anyhow::Result<Self> {
         let Loaded { config, services, .. } = loaded;
         let listen = config.listen.clone();
-        let data = bind(listen.data, "listen.data").await?;
-        let admin = bind(listen.admin, "listen.admin").await?;
+        let data = bind(listen.data, "listen.data")?;
+        let admin = bind(listen.admin, "listen.admin")?;
         let (clock, shutdown) = (Clock::system(), Shutdown::default());
         let metrics = Arc::new(Metrics::new()?);
         let client = client::client(config.upstream.connect_timeout)?;
@@ -149,8 +152,16 @@ impl Server {
     }
 }
 
-async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({key})"))
+fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    listen(address).with_context(|| format!("cannot listen on {address} ({key})"))
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Connections of a gateway that has just ended do not hold the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Answers a request of the data plane.

@@ -2,6 +2,8 @@
 
 use crate::gateway::{CLAUDE, NOVA, TestGateway, converse_body};
 use serde_json::json;
+use std::net::TcpStream;
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_call_leaves_under_the_profile_of_its_service() {
@@ -52,5 +54,17 @@ async fn a_stream_is_settled_before_its_end_is_seen() {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!((gateway.sum("tollgate_tokens_total", &[]).await - before - 7.0).abs() < 0.1);
     }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_burst_of_connections_finds_room() {
+    let gateway = TestGateway::start().await;
+    let address = gateway.server.data();
+    // Nothing is accepted while this thread connects; what is turned away tries again only after a second.
+    let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(900));
+    let connections: std::io::Result<Vec<_>> = (0..300).map(connect).collect();
+    assert!(connections.is_ok(), "{connections:?}");
+    drop(connections);
     gateway.stop().await;
 }

@@ -182,8 +182,8 @@ impl TestGateway {
         fitting.map(|(_, value)| value).sum()
     }
 
-    /// Stops gateway and simulator; nothing may be left unaccounted for.
-    pub(crate) async fn stop(self) {
+    /// Stops gateway and simulator; nothing may be left unaccounted for. Returns the records.
+    pub(crate) async fn stop(self) -> Vec<Value> {
         let gateway = Arc::clone(self.server.gateway());
         tokio::time::timeout(DEADLINE, self.server.stop()).await.unwrap();
         assert_eq!(gateway.shutdown.tasks.len(), 0, "tasks are left");
@@ -191,6 +191,13 @@ impl TestGateway {
         let mut in_flight = text.lines().filter(|line| line.starts_with("tollgate_in_flight_requests{"));
         assert!(in_flight.all(|line| line.ends_with(" 0")), "calls are left in flight");
         self.simulator.stop().await;
+        // The log's thread writes what it has.
+        drop(self._guard);
+        let lines = self.log.lock().unwrap().clone();
+        lines
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
     }
 }
 

@@ -7,6 +7,10 @@ mod bad_body;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod books;
+#[cfg(test)]
+mod breaking;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod corpus;
@@ -15,10 +19,22 @@ mod exactness;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
+mod leaving;
+#[cfg(test)]
 mod passing;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod sdk;
+#[cfg(test)]
+mod socket;
+#[cfg(test)]
+mod stopping;
+#[cfg(test)]
+mod upstream;
 #[cfg(test)]
 mod wire;

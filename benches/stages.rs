@@ -1,0 +1,133 @@
+//! What the stages of a call cost: from its path to its route, its signature, and reading its answer.
+
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up is to fail")]
+#![expect(missing_docs, reason = "the macro's function has no room for one")]
+
+use aws_credential_types::Credentials;
+use aws_smithy_eventstream::frame::write_message_to;
+use aws_smithy_types::event_stream::{Header, HeaderValue as EventValue, Message};
+use bytes::Bytes;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use http::{HeaderMap, HeaderValue, Method};
+use sha2::{Digest, Sha256};
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tollgate::clock::Clock;
+use tollgate::config::load;
+use tollgate::domain::{ModelId, Operation};
+use tollgate::forward::sign::{Scope, Signable, SigningKeys, sign};
+use tollgate::gateway::{Setting, Snapshot};
+use tollgate::identify::identify;
+use tollgate::metrics::Metrics;
+use tollgate::operation;
+use tollgate::shutdown::Shutdown;
+use tollgate::tap::{End, Tap, TextCounter};
+
+const PATH: &str = "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse";
+const WIRE_PATH: &str = "/model/arn%3Aaws%3Abedrock%3Aus-west-2%3A123456789012%3Aapplication-inference-profile%2Ff10epf91dhod/converse";
+
+fn route(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/tollgate.toml");
+    let loaded = load(&config, Vec::new()).unwrap();
+    let setting = Setting {
+        metrics: Arc::new(Metrics::new().unwrap()),
+        shutdown: Shutdown::default(),
+        clock: Clock::system(),
+    };
+    let snapshot = runtime.block_on(Snapshot::build(loaded.config, loaded.services, setting)).unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("x-tollgate-service", HeaderValue::from_static("service-1"));
+    criterion.bench_function("operation + identify + resolve", |bencher| {
+        bencher.iter(|| {
+            let target = operation::parse(&Method::POST, black_box(PATH)).unwrap();
+            let identity = &snapshot.config.identity;
+            let caller = identify(identity, &snapshot.catalog, &headers, target.service).unwrap();
+            snapshot.route(&caller.service, target.operation, &target.resource).unwrap()
+        });
+    });
+}
+
+fn signature(criterion: &mut Criterion) {
+    let credentials =
+        Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI", Some("token".to_owned()), None, "bench");
+    let body_sha256 = Sha256::digest(b"{}").into();
+    let signable = Signable { method: &Method::POST, path: WIRE_PATH, query: "", body_sha256: &body_sha256 };
+    let scope = Scope {
+        credentials: &credentials,
+        region: "us-west-2",
+        since_epoch: Duration::from_secs(1_767_323_045),
+    };
+    let keys = SigningKeys::default();
+    let mut headers = HeaderMap::new();
+    headers.insert("host", HeaderValue::from_static("bedrock-runtime.us-west-2.amazonaws.com"));
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    criterion.bench_function("sign", |bencher| {
+        bencher.iter(|| sign(black_box(signable), &mut headers, &keys, scope).unwrap());
+    });
+}
+
+fn tap(criterion: &mut Criterion) {
+    let model = ModelId::parse("us.anthropic.claude-sonnet-4-5-20250929-v1:0").unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/vnd.amazon.eventstream"));
+    let read = |operation, headers: &HeaderMap, chunks: &[Bytes]| {
+        let mut tap = Tap::new(operation, Some(&model), 200, headers, 0);
+        for chunk in chunks {
+            tap.feed(chunk);
+        }
+        tap.finish(End::Complete)
+    };
+    let mut group = criterion.benchmark_group("tap");
+    let stream: Vec<Bytes> = converse_stream().chunks(1400).map(Bytes::copy_from_slice).collect();
+    group.throughput(Throughput::Bytes(stream.iter().map(|chunk| chunk.len() as u64).sum()));
+    group.bench_function("ConverseStream, 1,000 events", |bencher| {
+        bencher.iter(|| read(Operation::ConverseStream, &headers, &stream));
+    });
+    let text = "A quite ordinary answer. ".repeat(40_000);
+    let body = serde_json::json!({
+        "output": { "message": { "role": "assistant", "content": [{ "text": text }] } },
+        "stopReason": "end_turn",
+        "usage": { "inputTokens": 10, "outputTokens": 20, "totalTokens": 30 },
+    });
+    let body: Vec<Bytes> = body.to_string().as_bytes().chunks(16_384).map(Bytes::copy_from_slice).collect();
+    let plain = HeaderMap::new();
+    group.throughput(Throughput::Bytes(body.iter().map(|chunk| chunk.len() as u64).sum()));
+    group.bench_function("Converse, 1 MB", |bencher| {
+        bencher.iter(|| read(Operation::Converse, &plain, &body));
+    });
+    group.bench_function("text of a request, 1 MB", |bencher| {
+        bencher.iter(|| {
+            let mut counter = TextCounter::default();
+            body.iter().for_each(|piece| counter.feed(piece));
+            counter.bytes()
+        });
+    });
+    group.finish();
+}
+
+fn converse_stream() -> Vec<u8> {
+    let mut stream = Vec::new();
+    let mut event = |kind: &'static str, payload: serde_json::Value| {
+        let header =
+            |name: &'static str, value: &'static str| Header::new(name, EventValue::String(value.into()));
+        let message = Message::new(payload.to_string())
+            .add_header(header(":event-type", kind))
+            .add_header(header(":content-type", "application/json"))
+            .add_header(header(":message-type", "event"));
+        write_message_to(&message, &mut stream).unwrap();
+    };
+    for _ in 0..1000 {
+        let delta =
+            serde_json::json!({ "contentBlockIndex": 0, "delta": { "text": "some words" }, "p": "abcdefgh" });
+        event("contentBlockDelta", delta);
+    }
+    let usage = serde_json::json!({ "inputTokens": 10, "outputTokens": 20, "totalTokens": 30 });
+    event("metadata", serde_json::json!({ "usage": usage, "metrics": { "latencyMs": 1 } }));
+    stream
+}
+
+criterion_group!(stages, route, signature, tap);
+criterion_main!(stages);
