@@ -13,6 +13,8 @@ mod held;
 #[cfg(test)]
 mod leaving;
 #[cfg(test)]
+mod multiplexed;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod stopping;

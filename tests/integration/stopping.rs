@@ -156,7 +156,7 @@ async fn a_client_that_does_not_read_does_not_hold_up_the_end() {
         let held = Held::start(&[SHORT]).await;
         let samples = streams().await;
         // More than sockets hold.
-        let body = samples[0].body.repeat(20_000);
+        let body = samples[0].body.repeat(10_000);
         let head = head("application/vnd.amazon.eventstream", framing, body.len());
         let script = vec![Step::Send(head), Step::Send(piece(framing, &body)), Step::Send(end(framing))];
         held.upstream.script("deaf", script);
