@@ -9,11 +9,15 @@ mod calls;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod headless;
+#[cfg(test)]
 mod held;
 #[cfg(test)]
 mod leaving;
 #[cfg(test)]
 mod multiplexed;
+#[cfg(test)]
+mod passing;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
