@@ -144,8 +144,8 @@ async fn a_client_leaves_one_stream() {
 /// Answers a call with more than sockets and windows hold.
 fn deafen(held: &Held, sample: &Sample, case: &str) -> Ask {
     let body = sample.body.repeat(3000);
-    let head = head("application/vnd.amazon.eventstream", Framing::Chunks, body.len());
-    held.upstream.script(case, vec![Step::Send(head), Step::Send(piece(Framing::Chunks, &body))]);
+    let first = head("application/vnd.amazon.eventstream", Framing::Chunks, body.len());
+    held.upstream.script(case, vec![Step::Send(first), Step::Send(piece(Framing::Chunks, &body))]);
     Ask::new(&sample.path, case)
 }
 

@@ -61,7 +61,7 @@ struct Script {
 
 impl Upstream {
     /// Begins to listen.
-    pub(crate) async fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         // Tests call side by side: what finds no room waits a second.
