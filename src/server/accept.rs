@@ -6,7 +6,8 @@ use crate::gateway::{BreakOff, Gateway};
 use crate::shutdown::Shutdown;
 use http::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::rt::Executor;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanic;
 
 /// How long a connection may wait for its next request: longer than SDKs and load balancers keep an idle one, since
@@ -42,7 +44,7 @@ impl DataPlane {
     pub(super) async fn accept(self, listener: TcpListener) {
         let plane = Arc::new(self);
         let slots = Arc::new(Semaphore::new(plane.max_connections));
-        let builder = Arc::new(builder());
+        let builder = Arc::new(builder(&plane.shutdown.tasks));
         let accepting = async {
             loop {
                 let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
@@ -69,7 +71,7 @@ impl DataPlane {
     }
 
     /// Serves one connection to its end.
-    async fn serve(&self, stream: TcpStream, builder: &Builder<TokioExecutor>) {
+    async fn serve(&self, stream: TcpStream, builder: &Builder<Tracked>) {
         // Without it, the last piece of every event waits for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
         let break_off = BreakOff::default();
@@ -107,8 +109,21 @@ impl DataPlane {
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+/// Runs each stream of an HTTP/2 connection as a task that the shutdown waits for: it holds a call.
+#[derive(Debug, Clone)]
+struct Tracked(TaskTracker);
+
+impl<F> Executor<F> for Tracked
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        self.0.spawn(stream);
+    }
+}
+
+fn builder(tasks: &TaskTracker) -> Builder<Tracked> {
+    let mut builder = Builder::new(Tracked(tasks.clone()));
     // hyper's timer runs while a connection is idle, too; the first head has a timer of ours.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(KEEP_ALIVE);
     let (interval, timeout) = H2_PING;

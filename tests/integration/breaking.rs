@@ -3,9 +3,10 @@
 use crate::books::{by_case, is_gone, usage};
 use crate::held::{Case, Held};
 use crate::samples::{Sample, bodies, message_header, messages, streams};
-use crate::socket::{Heard, send_all};
+use crate::socket::{Ask, Heard, send_all};
 use crate::upstream::{Framing, Step};
 use serde_json::Value;
+use std::convert::identity;
 
 /// How upstream fails, and what that is called.
 #[derive(Debug, Clone)]
@@ -59,19 +60,39 @@ async fn a_body_falls_silent() {
     fail_everywhere(&bodies().await, &silent(), &[("UPSTREAM__IDLE_TIMEOUT", "500ms")]).await;
 }
 
+#[tokio::test]
+async fn an_end_of_the_connection_that_would_look_like_the_end_of_the_body() {
+    let samples = streams().await;
+    for framing in FRAMINGS {
+        fail_each(&samples, framing, &reset(), &[], Ask::of_old).await;
+    }
+}
+
 /// Fails answers of every framing at every place.
 async fn fail_everywhere(samples: &[Sample], failure: &Failure, overrides: &[(&str, &str)]) {
     for framing in FRAMINGS {
-        let held = Held::start(overrides).await;
-        let cases = held.everywhere(samples, framing, &failure.step);
-        let heard = send_all(cases.iter().map(Case::ask).collect(), held.gateway.server.data()).await;
-        let records = by_case(&held.gateway, cases.len()).await;
-        for (case, heard) in cases.iter().zip(&heard) {
-            assert_told(heard, case, framing, failure);
-            assert_recorded(&records[&case.name], case, failure);
-        }
-        held.stop().await;
+        fail_each(samples, framing, failure, overrides, identity).await;
     }
+}
+
+/// Fails answers at every place.
+async fn fail_each(
+    samples: &[Sample],
+    framing: Framing,
+    failure: &Failure,
+    overrides: &[(&str, &str)],
+    prepare: fn(Ask) -> Ask,
+) {
+    let held = Held::start(overrides).await;
+    let cases = held.everywhere(samples, framing, &failure.step);
+    let heard =
+        send_all(cases.iter().map(|case| prepare(case.ask())).collect(), held.gateway.server.data()).await;
+    let records = by_case(&held.gateway, cases.len()).await;
+    for (case, heard) in cases.iter().zip(&heard) {
+        assert_told(heard, case, framing, failure);
+        assert_recorded(&records[&case.name], case, failure);
+    }
+    held.stop().await;
 }
 
 /// Asserts what the record of a failed answer says.

@@ -53,7 +53,7 @@ pub(crate) struct TestGateway {
     pub(crate) folder: TempDir,
     pub(crate) client: Client<HttpConnector, Full<Bytes>>,
     log: Arc<Mutex<Vec<u8>>>,
-    _guard: AccessLogGuard,
+    guard: AccessLogGuard,
 }
 
 impl TestGateway {
@@ -95,7 +95,7 @@ impl TestGateway {
         let server = Server::start(loaded, surroundings).await.unwrap();
         server.gateway().shutdown.tasks.spawn(sources.watch(Arc::clone(server.gateway())));
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { simulator, server, folder, client, log, _guard: guard }
+        Self { simulator, server, folder, client, log, guard }
     }
 
     /// Returns the URL of a path on the data plane.
@@ -192,7 +192,7 @@ impl TestGateway {
         assert!(in_flight.all(|line| line.ends_with(" 0")), "calls are left in flight");
         self.simulator.stop().await;
         // The log's thread writes what it has.
-        drop(self._guard);
+        drop(self.guard);
         let lines = self.log.lock().unwrap().clone();
         lines
             .split_inclusive(|byte| *byte == b'\n')

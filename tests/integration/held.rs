@@ -24,7 +24,7 @@ pub(crate) struct Case<'a> {
 impl Held {
     /// Starts both.
     pub(crate) async fn start(overrides: &[(&str, &str)]) -> Self {
-        let upstream = Upstream::start().await;
+        let upstream = Upstream::start();
         let endpoint = upstream.endpoint();
         let own = [("UPSTREAM__ENDPOINT", endpoint.as_str())];
         let overrides: Vec<_> = own.into_iter().chain(overrides.iter().copied()).collect();
@@ -69,9 +69,9 @@ impl Held {
 
     /// Waits until the gateway has noticed that so many clients left.
     pub(crate) async fn noticed(&self, count: usize, action: &str) {
-        let (count, action) = (u32::try_from(count).unwrap(), format!(r#"action="{action}""#));
+        let (count, action) = (u64::try_from(count).unwrap(), format!(r#"action="{action}""#));
         let metrics = &self.gateway.server.gateway().metrics;
-        let all = || sum(metrics, "tollgate_client_gone_total", &[&action]) > f64::from(count) - 0.5;
+        let all = || sum(metrics, "tollgate_client_gone_total", &[&action]) >= count;
         until(|| all().then_some(())).await;
     }
 

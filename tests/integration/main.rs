@@ -19,9 +19,13 @@ mod exactness;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod headless;
+#[cfg(test)]
 mod held;
 #[cfg(test)]
 mod leaving;
+#[cfg(test)]
+mod multiplexed;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
@@ -34,6 +38,8 @@ mod sdk;
 mod socket;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod unchanged;
 #[cfg(test)]
 mod upstream;
 #[cfg(test)]

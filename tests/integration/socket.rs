@@ -12,13 +12,14 @@ use tokio::task::JoinSet;
 pub(crate) struct Ask {
     pub(crate) path: String,
     pub(crate) headers: Vec<(&'static str, String)>,
+    version: &'static str,
 }
 
 impl Ask {
     /// A call that carries the name of its case to upstream and into its record.
     pub(crate) fn new(path: &str, case: &str) -> Self {
         let headers = vec![("x-case", case.to_owned()), ("x-tollgate-labels", format!("case={case}"))];
-        Self { path: path.to_owned(), headers }
+        Self { path: path.to_owned(), headers, version: "1.1" }
     }
 
     /// The same, with one more header.
@@ -27,11 +28,17 @@ impl Ask {
         self
     }
 
+    /// The same, by a client that knows no chunks: the end of the connection ends the body.
+    pub(crate) fn of_old(self) -> Self {
+        Self { version: "1.0", ..self }
+    }
+
     /// Returns the request's bytes.
-    pub(crate) fn wire(&self, version: &str) -> Vec<u8> {
+    pub(crate) fn wire(&self) -> Vec<u8> {
         let body = converse_body(TEXT);
         let headers = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
-        let (path, headers, length) = (&self.path, headers.collect::<String>(), body.len());
+        let (path, version, length) = (&self.path, self.version, body.len());
+        let headers: String = headers.collect();
         format!(
             "POST {path} HTTP/{version}\r\nhost: gateway\r\n{headers}content-type: application/json\r\n\
              connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
@@ -42,7 +49,7 @@ impl Ask {
     /// Sends the request.
     pub(crate) async fn open(&self, at: SocketAddr) -> TcpStream {
         let mut stream = TcpStream::connect(at).await.unwrap();
-        stream.write_all(&self.wire("1.1")).await.unwrap();
+        stream.write_all(&self.wire()).await.unwrap();
         stream
     }
 

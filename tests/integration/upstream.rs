@@ -54,14 +54,14 @@ struct Stage {
 #[derive(Debug, Default)]
 struct Script {
     steps: Vec<Step>,
-    has_begun: bool,
+    times: u32,
     is_over: bool,
     has_been_left: bool,
 }
 
 impl Upstream {
     /// Begins to listen.
-    pub(crate) async fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         // Tests call side by side: what finds no room waits a second.
@@ -106,7 +106,7 @@ impl Upstream {
 
     /// Waits until a case's request has come.
     pub(crate) async fn begun(&self, case: &str) {
-        self.until(case, |script| script.has_begun).await;
+        self.until(case, |script| script.times > 0).await;
     }
 
     /// Waits until a case's last step is done.
@@ -117,6 +117,11 @@ impl Upstream {
     /// Waits until the gateway has left a case that is on hold.
     pub(crate) async fn left(&self, case: &str) {
         self.until(case, |script| script.has_been_left).await;
+    }
+
+    /// Returns how often a case's request has come.
+    pub(crate) fn times(&self, case: &str) -> u32 {
+        self.stage.scripts.lock().unwrap()[case].times
     }
 
     async fn until(&self, case: &str, is_so: impl Fn(&Script) -> bool) {
@@ -143,7 +148,7 @@ async fn serve(mut stream: TcpStream, stage: &Stage) {
         let case = header(&head, "x-case").unwrap_or_else(|| panic!("no case: {head}"));
         let mut steps = Vec::new();
         stage.note(&case, |script| {
-            script.has_begun = true;
+            script.times += 1;
             steps.clone_from(&script.steps);
         });
         let goes_on = play(&mut stream, stage, &case, steps).await;
