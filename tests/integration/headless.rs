@@ -20,7 +20,7 @@ fn assert_told(heard: &Heard, record: &Value, code: &str, outcome: &str) {
 
 #[tokio::test]
 async fn upstream_fails_before_its_head() {
-    let (held, samples) = (Held::start(&[("UPSTREAM__IDLE_TIMEOUT", "500ms")]).await, bodies().await);
+    let (held, samples) = (Held::start(&[("UPSTREAM__IDLE_TIMEOUT", "1s")]).await, bodies().await);
     let part = || Step::Send(b"HTTP/1.1 200 OK\r\ncontent-ty".to_vec());
     let failures = [
         (vec![Step::Reset], "upstream_reset"),

@@ -130,7 +130,7 @@ async fn a_drain_has_a_time_limit() {
 
 #[tokio::test]
 async fn a_drain_that_upstream_lets_down_has_a_time_limit() {
-    let held = Held::start(&[("UPSTREAM__IDLE_TIMEOUT", "500ms")]).await;
+    let held = Held::start(&[("UPSTREAM__IDLE_TIMEOUT", "1500ms")]).await;
     let samples = streams().await;
     let cases = leave_everywhere(&held, &samples, Framing::Chunks, "drained").await;
     assert_limited(&held, &cases, |case| case.sample.usage_at(case.place)).await;
