@@ -2,11 +2,9 @@
 
 use super::exchange::{Ending, Exchange};
 use super::relay::{BreakOff, Relay, Surroundings};
-use crate::config::OnClientDisconnect;
 use crate::error::GatewayError;
 use crate::forward::client::Pieces;
 use crate::forward::{Forward, ForwardError};
-use crate::metrics::GoneAction;
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -64,23 +62,9 @@ impl Future for Departure {
 impl Drop for Departure {
     /// The client left before the head of the answer came.
     fn drop(&mut self) {
-        let Some(UnderWay { sending, mut exchange }) = self.under_way.take() else { return };
+        let Some(UnderWay { sending, exchange }) = self.under_way.take() else { return };
         let around = Arc::clone(&self.around);
-        if around.shutdown.grace_over.is_cancelled() {
-            exchange.settle(Ending::GraceOver);
-            return;
-        }
-        match around.patience.on_client_disconnect {
-            OnClientDisconnect::Cancel => {
-                exchange.client_left(GoneAction::Cancelled);
-                exchange.settle(Ending::ClientGone);
-            }
-            OnClientDisconnect::Drain => {
-                exchange.client_left(GoneAction::Drained);
-                let (tasks, runtime) = (around.shutdown.tasks.clone(), around.runtime.clone());
-                tasks.spawn_on(drain(sending, exchange, around), &runtime);
-            }
-        }
+        self.around.client_left(exchange, |exchange| drain(sending, exchange, around));
     }
 }
 

@@ -230,21 +230,30 @@ impl Body for Relay {
 impl Drop for Relay {
     /// The client left before the end.
     fn drop(&mut self) {
-        let Some(mut rest) = self.rest.take() else { return };
-        let around = &self.around;
-        if around.shutdown.grace_over.is_cancelled() {
-            rest.exchange.settle(Ending::GraceOver);
+        let Some(Rest { upstream, exchange }) = self.rest.take() else { return };
+        let around = Arc::clone(&self.around);
+        self.around.client_left(exchange, |exchange| Rest { upstream, exchange }.drain(around));
+    }
+}
+
+impl Surroundings {
+    /// Does with a call whose client left as is configured: `drain` makes the task that reads it to its end.
+    pub(super) fn client_left<F>(&self, mut exchange: Exchange, drain: impl FnOnce(Exchange) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if self.shutdown.grace_over.is_cancelled() {
+            exchange.settle(Ending::GraceOver);
             return;
         }
-        match around.patience.on_client_disconnect {
+        match self.patience.on_client_disconnect {
             OnClientDisconnect::Drain => {
-                rest.exchange.client_left(GoneAction::Drained);
-                let drain = rest.drain(Arc::clone(around));
-                around.shutdown.tasks.spawn_on(drain, &around.runtime);
+                exchange.client_left(GoneAction::Drained);
+                self.shutdown.tasks.spawn_on(drain(exchange), &self.runtime);
             }
             OnClientDisconnect::Cancel => {
-                rest.exchange.client_left(GoneAction::Cancelled);
-                rest.exchange.settle(Ending::ClientGone);
+                exchange.client_left(GoneAction::Cancelled);
+                exchange.settle(Ending::ClientGone);
             }
         }
     }
