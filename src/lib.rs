@@ -25,6 +25,7 @@ pub mod domain;
 pub mod error;
 pub mod forward;
 pub mod gateway;
+mod hex;
 pub mod identify;
 pub mod intake;
 pub mod metrics;

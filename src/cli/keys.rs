@@ -5,6 +5,7 @@ use super::table::write_table;
 use super::{Context, Failure, Format, service_name, write_json};
 use crate::config::load;
 use crate::domain::ServiceName;
+use crate::hex::hex;
 use crate::identify::KEY_PREFIX;
 use anyhow::Context as _;
 use base64::Engine;
@@ -114,10 +115,6 @@ fn new_key() -> anyhow::Result<String> {
 /// Returns the public name of the key with that hash.
 pub(super) fn key_id(hash: &[u8; 32]) -> String {
     hex(hash).chars().take(ID_DIGITS).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"))
 }
 
 fn key_prefix(text: &str) -> Result<String, String> {

@@ -3,6 +3,7 @@
 //! The whole of aws-sigv4 is the oracle in the tests below. What is signed is what is sent: the wire path is
 //! encoded once more, so `%3A` on the wire is `%253A` here.
 
+use crate::hex::hex;
 use crate::operation::{decode, encode};
 use arc_swap::ArcSwap;
 use aws_credential_types::Credentials;
@@ -132,7 +133,7 @@ pub fn sign(
     }
     let (canonical, signed_headers) = canonical_request(request, headers);
     let scope_text = format!("{day}/{region}/{SERVICE}/aws4_request");
-    let hash = hex(&Sha256::digest(&canonical).into());
+    let hash = hex(&Sha256::digest(&canonical));
     let string_to_sign = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope_text}\n{hash}");
     let key = keys.derive(scope);
     let signature = calculate_signature(&key.key, string_to_sign.as_bytes());
@@ -216,11 +217,6 @@ fn extend_collapsed(text: &mut Vec<u8>, value: &[u8]) {
         }
         after_space = byte == b' ';
     }
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Returns a time as `20260102T030405Z`.

@@ -2,11 +2,11 @@
 
 use super::calls::Call;
 use crate::domain::Region;
+use crate::hex::hex;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use http::HeaderMap;
-use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 use time::{Date, Month, OffsetDateTime};
 
@@ -161,12 +161,4 @@ fn parse_stamp(stamp: &str) -> Option<Duration> {
 /// Returns a header's value where it is text.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
