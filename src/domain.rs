@@ -6,6 +6,7 @@ mod profile;
 mod record;
 mod request_id;
 mod service;
+pub(crate) mod stamp;
 mod usage;
 
 pub use model::{InvalidModelId, ModelId};

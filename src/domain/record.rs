@@ -1,12 +1,11 @@
 //! One record per call that went, or tried to go, upstream.
 
-use super::{ModelId, Operation, ProfileArn, Region, RequestId, ServiceName, Usage};
+use super::{ModelId, Operation, ProfileArn, Region, RequestId, ServiceName, Usage, stamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -181,8 +180,7 @@ pub struct Record {
 }
 
 fn rfc3339<S: serde::Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
-    let millisecond = at.replace_millisecond(at.millisecond()).map_err(serde::ser::Error::custom)?;
-    serializer.serialize_str(&millisecond.format(&Rfc3339).map_err(serde::ser::Error::custom)?)
+    serializer.serialize_str(&stamp::rfc3339(*at))
 }
 
 fn some_millis<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -3,6 +3,7 @@
 //! The whole of aws-sigv4 is the oracle in the tests below. What is signed is what is sent: the wire path is
 //! encoded once more, so `%3A` on the wire is `%253A` here.
 
+use crate::domain::stamp::amz_date;
 use crate::hex::hex;
 use crate::operation::{decode, encode};
 use arc_swap::ArcSwap;
@@ -122,7 +123,7 @@ pub fn sign(
     scope: Scope<'_>,
 ) -> Result<(), SignError> {
     let Scope { credentials, region, since_epoch } = scope;
-    let stamp = amz_date(since_epoch);
+    let stamp = amz_date(OffsetDateTime::UNIX_EPOCH + since_epoch);
     let day = stamp.get(..8).unwrap_or_default();
     headers.insert(X_AMZ_DATE, HeaderValue::from_str(&stamp).map_err(|_| SignError)?);
     headers.remove(X_AMZ_SECURITY_TOKEN);
@@ -217,13 +218,6 @@ fn extend_collapsed(text: &mut Vec<u8>, value: &[u8]) {
         }
         after_space = byte == b' ';
     }
-}
-
-/// Returns a time as `20260102T030405Z`.
-fn amz_date(since_epoch: Duration) -> String {
-    let at = OffsetDateTime::UNIX_EPOCH + since_epoch;
-    let (month, day) = (u8::from(at.month()), at.day());
-    format!("{:04}{month:02}{day:02}T{:02}{:02}{:02}Z", at.year(), at.hour(), at.minute(), at.second())
 }
 
 #[cfg(test)]

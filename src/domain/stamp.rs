@@ -1,0 +1,70 @@
+//! Times as the fixed-width text of records and of signatures.
+
+use time::OffsetDateTime;
+
+/// Returns a UTC time to the millisecond, by RFC 3339: `2026-01-02T03:04:05.678Z`.
+pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
+    let mut text = String::with_capacity(24);
+    push_date(&mut text, at, "-");
+    text.push('T');
+    push_time(&mut text, at, ":");
+    text.push('.');
+    push(&mut text, u32::from(at.millisecond()), 100);
+    text.push('Z');
+    text
+}
+
+/// Returns a UTC time as `x-amz-date` has it: `20260102T030405Z`.
+pub(crate) fn amz_date(at: OffsetDateTime) -> String {
+    let mut text = String::with_capacity(16);
+    push_date(&mut text, at, "");
+    text.push('T');
+    push_time(&mut text, at, "");
+    text.push('Z');
+    text
+}
+
+fn push_date(text: &mut String, at: OffsetDateTime, between: &str) {
+    push(text, at.year().unsigned_abs(), 1000);
+    text.push_str(between);
+    push(text, u32::from(u8::from(at.month())), 10);
+    text.push_str(between);
+    push(text, u32::from(at.day()), 10);
+}
+
+fn push_time(text: &mut String, at: OffsetDateTime, between: &str) {
+    push(text, u32::from(at.hour()), 10);
+    text.push_str(between);
+    push(text, u32::from(at.minute()), 10);
+    text.push_str(between);
+    push(text, u32::from(at.second()), 10);
+}
+
+/// Writes a number with leading zeros; `place` is the value of its first digit.
+fn push(text: &mut String, number: u32, mut place: u32) {
+    while place > 0 {
+        text.push(char::from_digit(number / place % 10, 10).unwrap_or('0'));
+        place /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use time::format_description::well_known::Rfc3339;
+
+    proptest! {
+        #[test]
+        fn stamps_have_their_width_and_are_the_same_time(
+            millis in 0..253_402_300_799_999_i64, // 1970 to 9999
+        ) {
+            let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).unwrap();
+            let text = rfc3339(at);
+            prop_assert_eq!(text.len(), 24);
+            prop_assert_eq!(OffsetDateTime::parse(&text, &Rfc3339).unwrap(), at);
+            let digits: String = text.chars().take(19).filter(|c| !"-:".contains(*c)).collect();
+            prop_assert_eq!(amz_date(at), digits + "Z");
+        }
+    }
+}
