@@ -1,21 +1,28 @@
 //! The upstream side of a call: headers, signature, connection.
 
-pub mod client;
+mod answer;
+mod client;
+mod connect;
+mod connection;
 pub mod credentials;
 pub mod endpoint;
+mod framing;
+mod head;
 pub mod headers;
+mod outbound;
+mod pool;
 pub mod sign;
+
+pub use answer::{Answer, AnswerBroken};
+pub use client::Client;
+pub use outbound::Outbound;
 
 use crate::clock::Clock;
 use bytes::Bytes;
-use client::{Client, Pieces};
 use credentials::CredentialsCache;
 use http::header::CONTENT_LENGTH;
-use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Method, Response, Uri};
 use sign::{Scope, Signable, SigningKeys};
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -32,12 +39,19 @@ pub struct Forward {
 /// Where a region's calls go.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// `http` or `https`.
-    pub scheme: Scheme,
-    /// Host and, where it is not the scheme's own, port.
-    pub authority: Authority,
-    /// The same, for the `host` header.
+    /// Scheme, host and port.
+    pub uri: Uri,
+    /// The same, as connections are told apart by it.
+    pub origin: Arc<str>,
+    /// Host and, where it is not the scheme's own, port, for the `host` header.
     pub host: HeaderValue,
+}
+
+/// A signed request, and where it goes.
+#[derive(Debug)]
+pub struct Signed {
+    endpoint: Arc<Endpoint>,
+    request: Outbound,
 }
 
 /// A request for upstream, not yet signed.
@@ -46,7 +60,7 @@ pub struct Outgoing<'a> {
     /// The method.
     pub method: Method,
     /// Where it goes.
-    pub endpoint: &'a Endpoint,
+    pub endpoint: &'a Arc<Endpoint>,
     /// The region that the signature names.
     pub region: &'a str,
     /// The path, encoded.
@@ -93,63 +107,41 @@ impl Forward {
     }
 
     /// Signs a request with the gateway's credentials.
-    pub async fn sign(&self, outgoing: Outgoing<'_>) -> Result<Request<Pieces>, ForwardError> {
+    pub async fn sign(&self, outgoing: Outgoing<'_>) -> Result<Signed, ForwardError> {
         let credentials = self.credentials.get().await?;
-        let Outgoing { method, endpoint, path, mut headers, .. } = outgoing;
-        let path_and_query = match outgoing.query {
-            Some(query) => format!("{path}?{query}"),
-            None => path.to_owned(),
-        };
+        let Outgoing { method, endpoint, path, query, mut headers, .. } = outgoing;
         if method == Method::POST {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(outgoing.len));
         }
-        let query = outgoing.query.unwrap_or_default();
-        let signable = Signable { method: &method, path, query, body_sha256: &outgoing.sha256 };
+        let body_sha256 = &outgoing.sha256;
+        let signable = Signable { method: &method, path, query: query.unwrap_or_default(), body_sha256 };
         let since_epoch = self.clock.since_epoch();
         let scope = Scope { credentials: &credentials, region: outgoing.region, since_epoch };
         sign::sign(signable, &mut headers, &self.keys, scope)
             .map_err(|_| ForwardError::Unsendable("header"))?;
-        let uri = Uri::builder()
-            .scheme(endpoint.scheme.clone())
-            .authority(endpoint.authority.clone())
-            .path_and_query(path_and_query)
-            .build()
-            .map_err(|_| ForwardError::Unsendable("path"))?;
-        let mut request = Request::new(Pieces::new(outgoing.pieces, outgoing.len));
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers;
-        Ok(request)
+        let request = Outbound::new(&method, path, query, &headers, outgoing.pieces);
+        Ok(Signed { endpoint: Arc::clone(endpoint), request })
     }
 
     /// Sends a request and waits for the head of its answer, `patience` at most.
     ///
-    /// Sent once: only a request that a pooled connection hands back unsent goes out on another.
+    /// Sent once: only a request of which a kept connection took nothing goes out on another.
     pub async fn send(
         &self,
-        request: Request<Pieces>,
+        Signed { endpoint, request }: Signed,
         patience: Duration,
         grace_over: &CancellationToken,
-    ) -> Result<Response<Incoming>, ForwardError> {
+    ) -> Result<Response<Answer>, ForwardError> {
         tokio::select! {
             biased;
-            answer = self.client.request(request) => answer.map_err(|error| {
-                let cause = root_cause(&error);
-                if error.is_connect() { ForwardError::Unreachable(cause) } else { ForwardError::Reset }
-            }),
+            answer = self.client.call(&endpoint, request) => answer,
             () = tokio::time::sleep(patience) => Err(ForwardError::Silent(patience)),
             () = grace_over.cancelled() => Err(ForwardError::GraceOver),
         }
     }
-}
 
-fn root_cause(error: &hyper_util::client::legacy::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    match error.source() {
-        Some(_) => cause.to_string(),
-        None => error.to_string(),
+    /// Closes connections that nobody uses any more, until the gateway stops.
+    pub async fn sweep(&self, stopping: CancellationToken) {
+        self.client.sweep(stopping).await;
     }
 }

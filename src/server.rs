@@ -11,7 +11,7 @@ use crate::config::{Listen, Loaded};
 use crate::domain::RequestId;
 use crate::error::GatewayError;
 use crate::forward::credentials::CredentialsCache;
-use crate::forward::{Forward, client};
+use crate::forward::{Client, Forward};
 use crate::gateway::{Gateway, Setting, Snapshot};
 use crate::metrics::Metrics;
 use crate::record::Recorder;
@@ -70,7 +70,7 @@ impl Server {
         let admin = bind(listen.admin, "listen.admin")?;
         let (clock, shutdown) = (Clock::system(), Shutdown::default());
         let metrics = Arc::new(Metrics::new()?);
-        let client = client::client(config.upstream.connect_timeout)?;
+        let client = Client::new(config.upstream.connect_timeout, clock)?;
         let tasks = shutdown.tasks.clone();
         let credentials = Arc::new(CredentialsCache::new(surroundings.credentials, clock, tasks));
         let setting = Setting { metrics: Arc::clone(&metrics), shutdown: shutdown.clone(), clock };
@@ -103,6 +103,8 @@ impl Server {
             closing: self.closing.clone(),
         };
         shutdown.tasks.spawn(plane.accept(data));
+        let (gateway, stopping) = (Arc::clone(&self.gateway), shutdown.stopping.clone());
+        shutdown.tasks.spawn(async move { gateway.forward.sweep(stopping).await });
         let admin = admin::serve(admin, Arc::clone(&self.gateway), shutdown.grace_over.clone());
         shutdown.tasks.spawn(admin);
     }

@@ -74,7 +74,9 @@ fn parse(uri: &Uri) -> Result<Endpoint, String> {
         Some(_) | None => authority.host().to_owned(),
     };
     let host = HeaderValue::from_str(&host).map_err(|error| error.to_string())?;
-    Ok(Endpoint { scheme, authority, host })
+    let origin = format!("{scheme}://{authority}").to_lowercase();
+    let uri = origin.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
+    Ok(Endpoint { uri, origin: origin.into(), host })
 }
 
 #[cfg(test)]

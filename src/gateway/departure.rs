@@ -3,17 +3,15 @@
 use super::exchange::{Ending, Exchange};
 use super::relay::{BreakOff, Relay, Surroundings};
 use crate::error::GatewayError;
-use crate::forward::client::Pieces;
-use crate::forward::{Forward, ForwardError};
-use http::{Request, Response};
+use crate::forward::{Answer, Forward, ForwardError, Signed};
+use http::Response;
 use http_body::Body as _;
-use hyper::body::Incoming;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-type Sending = Pin<Box<dyn Future<Output = Result<Response<Incoming>, ForwardError>> + Send>>;
+type Sending = Pin<Box<dyn Future<Output = Result<Response<Answer>, ForwardError>> + Send>>;
 
 /// A request that is under way, and the account of its call: resolves to the answer with its relayed body.
 ///
@@ -33,7 +31,7 @@ impl Departure {
     /// Sends a signed request.
     pub(super) fn new(
         forward: Arc<Forward>,
-        request: Request<Pieces>,
+        request: Signed,
         exchange: Exchange,
         around: Arc<Surroundings>,
         break_off: Option<BreakOff>,
@@ -77,7 +75,7 @@ async fn drain(sending: Sending, exchange: Exchange, around: Arc<Surroundings>) 
 
 /// Turns upstream's answer into the client's, or settles the call that got none.
 fn relayed(
-    answer: Result<Response<Incoming>, ForwardError>,
+    answer: Result<Response<Answer>, ForwardError>,
     mut exchange: Exchange,
     around: Arc<Surroundings>,
     break_off: Option<BreakOff>,

@@ -4,12 +4,12 @@ use super::exchange::{Ending, Exchange};
 use super::last_words;
 use crate::clock::Clock;
 use crate::config::{OnClientDisconnect, Upstream};
+use crate::forward::Answer;
 use crate::metrics::GoneAction;
 use crate::shutdown::Shutdown;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -85,12 +85,13 @@ pub(super) struct Relay {
     around: Arc<Surroundings>,
     waiting: Option<Box<Waiting>>,
     break_off: Option<BreakOff>,
+    is_breaking: bool,
 }
 
 /// What is unfinished of an answer.
 #[derive(Debug)]
 struct Rest {
-    upstream: Incoming,
+    upstream: Answer,
     exchange: Exchange,
 }
 
@@ -106,14 +107,14 @@ impl Relay {
     /// Relays an answer's body. `left` is its length, where content-length tells it; `break_off` is the client's
     /// connection, where a cut is to reset all of it.
     pub(super) fn new(
-        upstream: Incoming,
+        upstream: Answer,
         left: Option<u64>,
         exchange: Exchange,
         around: Arc<Surroundings>,
         break_off: Option<BreakOff>,
     ) -> Self {
-        let mut relay =
-            Self { rest: Some(Rest { upstream, exchange }), left, around, waiting: None, break_off };
+        let rest = Some(Rest { upstream, exchange });
+        let mut relay = Self { rest, left, around, waiting: None, break_off, is_breaking: false };
         let is_empty = relay.rest.as_ref().is_some_and(|rest| rest.upstream.is_end_stream());
         if is_empty {
             relay.end(Ending::Complete);
@@ -205,7 +206,13 @@ impl Body for Relay {
         let Some(rest) = &mut this.rest else { return Poll::Ready(None) };
         match Pin::new(&mut rest.upstream).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(this.pass(frame)))),
-            Poll::Ready(Some(Err(_))) => Poll::Ready(Some(this.cut(Ending::Broken))),
+            Poll::Ready(Some(Err(_))) if this.is_breaking => Poll::Ready(Some(this.cut(Ending::Broken))),
+            Poll::Ready(Some(Err(_))) => {
+                // What has been handed on is written out first: a reset would take it back.
+                this.is_breaking = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
             Poll::Ready(None) => {
                 this.end(Ending::Complete);
                 Poll::Ready(None)

@@ -15,6 +15,8 @@ mod calls;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod early;
+#[cfg(test)]
 mod exactness;
 #[cfg(test)]
 mod gateway;

@@ -1,0 +1,120 @@
+//! One connection to upstream: HTTP/1.1, with or without TLS, driven by the task whose call it carries.
+
+use super::framing::Malformed;
+use super::head::{self, Head};
+use super::outbound::Outbound;
+use bytes::{Buf, BytesMut};
+use hyper_rustls::MaybeHttpsStream;
+use hyper_util::rt::TokioIo;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_util::io::{poll_read_buf, poll_write_buf};
+
+/// What a connection is made of.
+pub(super) type Io = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
+
+/// Room for a read, in bytes: it doubles while reads fill it, and halves while they leave most of it empty.
+const MIN_ROOM: usize = 4 << 10;
+const MAX_ROOM: usize = 256 << 10;
+
+/// A connection to upstream, and what was read from it and is not taken yet.
+#[derive(Debug)]
+pub(super) struct Connection {
+    io: Io,
+    /// What was read.
+    pub(super) unread: BytesMut,
+    room: usize,
+}
+
+/// Why a call got no head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CallError {
+    /// Nothing of it was written: it may go out on another connection.
+    Unsent,
+    /// It broke after that.
+    Broken,
+}
+
+impl From<Malformed> for CallError {
+    fn from(Malformed: Malformed) -> Self {
+        Self::Broken
+    }
+}
+
+impl Connection {
+    pub(super) fn new(io: Io) -> Self {
+        Self { io, unread: BytesMut::new(), room: MIN_ROOM }
+    }
+
+    /// Gives its memory back before it waits for its next call.
+    pub(super) fn rest(&mut self) {
+        self.unread = BytesMut::new();
+        self.room = MIN_ROOM;
+    }
+
+    /// Tells whether a connection that has rested may carry a call: it is open, and silent as it is to be.
+    pub(super) fn is_open(&mut self) -> bool {
+        let mut byte = [0];
+        let mut context = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.io).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
+    }
+
+    /// Sends a request and waits for the head of its answer, which may come before all is sent.
+    pub(super) async fn call(&mut self, request: &mut Outbound) -> Result<Head, CallError> {
+        poll_fn(|context| self.poll_call(context, request)).await
+    }
+
+    fn poll_call(
+        &mut self,
+        context: &mut Context<'_>,
+        request: &mut Outbound,
+    ) -> Poll<Result<Head, CallError>> {
+        if self.poll_send(context, request).is_err() && !request.has_begun() {
+            return Poll::Ready(Err(CallError::Unsent));
+        }
+        loop {
+            if let Some(head) = head::take(&mut self.unread)? {
+                return Poll::Ready(Ok(head));
+            }
+            match ready!(self.poll_read(context)) {
+                Ok(0) | Err(_) => return Poll::Ready(Err(CallError::Broken)),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Writes as much of a request as the connection takes. After an error there may still be an answer to read.
+    pub(super) fn poll_send(&mut self, context: &mut Context<'_>, request: &mut Outbound) -> io::Result<()> {
+        while request.has_remaining() {
+            match poll_write_buf(Pin::new(&mut self.io), context, request) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => break,
+            }
+        }
+        match Pin::new(&mut self.io).poll_flush(context) {
+            Poll::Ready(flushed) => flushed,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Reads once; returns how many bytes came, none at the connection's end.
+    pub(super) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let spare = self.unread.capacity().saturating_sub(self.unread.len());
+        if spare < self.room / 2 {
+            self.unread.reserve(self.room);
+        }
+        let count = ready!(poll_read_buf(Pin::new(&mut self.io), context, &mut self.unread))?;
+        if count >= self.room {
+            self.room = self.room.saturating_mul(2).min(MAX_ROOM);
+        } else if count < self.room / 4 {
+            self.room = (self.room / 2).max(MIN_ROOM);
+        }
+        Poll::Ready(Ok(count))
+    }
+}

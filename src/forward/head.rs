@@ -1,0 +1,197 @@
+//! The head of upstream's answer: status, headers, and what they say of the body and the connection.
+
+use super::framing::{Framing, Malformed, Place};
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use httparse::{Header, ParserConfig, Response};
+use memchr::memmem;
+use std::mem::MaybeUninit;
+
+/// The longest head, in bytes; Bedrock's have about 1 KiB.
+const MAX_HEAD: usize = 64 << 10;
+
+/// The most header lines of a head.
+const MAX_HEADERS: usize = 256;
+
+/// The head of an answer.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// The status.
+    pub(super) status: StatusCode,
+    /// The headers, as they came.
+    pub(super) headers: HeaderMap,
+    /// How the body is framed.
+    pub(super) framing: Framing,
+    /// Whether the connection may carry another request after this answer.
+    pub(super) keep_alive: bool,
+}
+
+/// Takes the head off the front of what was read, if it is there whole; interim answers (1xx) are dropped.
+pub(super) fn take(unread: &mut BytesMut) -> Result<Option<Head>, Malformed> {
+    loop {
+        let Some(end) = memmem::find(unread, b"\r\n\r\n") else {
+            return if unread.len() > MAX_HEAD { Err(Malformed) } else { Ok(None) };
+        };
+        if end > MAX_HEAD {
+            return Err(Malformed);
+        }
+        let head = parse(&unread.split_to(end + 4).freeze())?;
+        match head.status.as_u16() {
+            101 => return Err(Malformed),
+            100..200 => {}
+            _ => return Ok(Some(head)),
+        }
+    }
+}
+
+fn parse(bytes: &Bytes) -> Result<Head, Malformed> {
+    let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut response = Response::new(&mut []);
+    ParserConfig::default()
+        .parse_response_with_uninit_headers(&mut response, bytes, &mut lines)
+        .map_err(|_| Malformed)?;
+    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed)?;
+    let mut headers = map(bytes, response.headers)?;
+    let framing = framing(status, &mut headers)?;
+    let persists =
+        if response.version == Some(1) { !says(&headers, "close") } else { says(&headers, "keep-alive") };
+    Ok(Head { status, headers, framing, keep_alive: persists && framing != Framing::UntilClose })
+}
+
+/// Reads a trailer section.
+pub(super) fn trailers(bytes: &Bytes) -> Result<HeaderMap, Malformed> {
+    let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    match httparse::parse_headers(bytes, &mut lines) {
+        Ok(httparse::Status::Complete((_, lines))) => map(bytes, lines),
+        Ok(httparse::Status::Partial) | Err(_) => Err(Malformed),
+    }
+}
+
+/// Makes a map of lines within `bytes`, without copying their values.
+fn map(bytes: &Bytes, lines: &[Header<'_>]) -> Result<HeaderMap, Malformed> {
+    let mut headers = HeaderMap::with_capacity(lines.len().saturating_add(4));
+    for line in lines {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Malformed)?;
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value)).map_err(|_| Malformed)?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// Tells how a body is framed; a content-length that transfer-encoding overrules is taken away (RFC 9112, 6.3).
+fn framing(status: StatusCode, headers: &mut HeaderMap) -> Result<Framing, Malformed> {
+    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        return Ok(Framing::Length(0));
+    }
+    if let Some(coding) = headers.get_all(TRANSFER_ENCODING).into_iter().next_back() {
+        let last = coding.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
+        let is_chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
+        headers.remove(CONTENT_LENGTH);
+        return Ok(if is_chunked { Framing::Chunked(Place::Size) } else { Framing::UntilClose });
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).into_iter().map(length);
+    let Some(first) = lengths.next() else { return Ok(Framing::UntilClose) };
+    if lengths.any(|other| other != first) {
+        return Err(Malformed);
+    }
+    Ok(Framing::Length(first?))
+}
+
+fn length(value: &HeaderValue) -> Result<u64, Malformed> {
+    let digits = value.to_str().map_err(|_| Malformed)?;
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(Malformed);
+    }
+    digits.parse().map_err(|_| Malformed)
+}
+
+/// Tells whether `connection` lists an option.
+fn says(headers: &HeaderMap, option: &str) -> bool {
+    let values = headers.get_all(CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|listed| listed.trim().eq_ignore_ascii_case(option))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Result<Option<Head>, Malformed> {
+        take(&mut BytesMut::from(text))
+    }
+
+    fn framed(head: &str) -> Result<(Framing, bool), Malformed> {
+        of(&format!("{head}\r\n\r\n")).map(|head| head.unwrap()).map(|head| (head.framing, head.keep_alive))
+    }
+
+    #[test]
+    fn a_head_is_taken_whole_and_nothing_more() {
+        let wire = "HTTP/1.1 200 OK\r\nX-Upper: CaSe\r\nset-cookie: a\r\nset-cookie: b\r\nx-empty:\r\ncontent-length: 2\r\n\r\n";
+        for end in 0..wire.len() {
+            assert!(of(&wire[..end]).unwrap().is_none(), "{end}");
+        }
+        let mut unread = BytesMut::from(format!("{wire}ab").as_str());
+        let head = take(&mut unread).unwrap().unwrap();
+        assert_eq!((head.status.as_u16(), &unread[..]), (200, &b"ab"[..]));
+        assert_eq!(head.headers["x-upper"], "CaSe");
+        assert_eq!(head.headers["x-empty"], "");
+        assert_eq!(head.headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn interim_answers_are_dropped() {
+        let head = of(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+        );
+        assert_eq!(head.unwrap().unwrap().status, StatusCode::NO_CONTENT);
+        assert!(of("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 2").unwrap().is_none());
+        assert_eq!(of("HTTP/1.1 101 Switching Protocols\r\n\r\n").unwrap_err(), Malformed);
+    }
+
+    #[test]
+    fn the_headers_tell_where_the_body_ends() {
+        let chunked = Framing::Chunked(Place::Size);
+        for (head, expected) in [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 7", Ok((Framing::Length(7), true))),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 7\r\ncontent-length: 7", Ok((Framing::Length(7), true))),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 7\r\ncontent-length: 8", Err(Malformed)),
+            ("HTTP/1.1 200 OK\r\ncontent-length: +7", Err(Malformed)),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999", Err(Malformed)),
+            ("HTTP/1.1 200 OK\r\ncontent-length:", Err(Malformed)),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 7", Ok((chunked, true))),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, Chunked", Ok((chunked, true))),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, gzip", Ok((Framing::UntilClose, false))),
+            ("HTTP/1.1 200 OK", Ok((Framing::UntilClose, false))),
+            ("HTTP/1.1 204 No Content\r\ncontent-length: 7", Ok((Framing::Length(0), true))),
+            ("HTTP/1.1 304 Not Modified\r\ncontent-length: 7", Ok((Framing::Length(0), true))),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: x, Close", Ok((Framing::Length(0), false))),
+            ("HTTP/1.0 200 OK\r\ncontent-length: 0", Ok((Framing::Length(0), false))),
+            (
+                "HTTP/1.0 200 OK\r\ncontent-length: 0\r\nconnection: keep-alive",
+                Ok((Framing::Length(0), true)),
+            ),
+        ] {
+            assert_eq!(framed(head), expected, "{head}");
+        }
+        let overruled = of("HTTP/1.1 200 OK\r\ncontent-length: 7\r\ntransfer-encoding: chunked\r\n\r\n");
+        assert!(!overruled.unwrap().unwrap().headers.contains_key(CONTENT_LENGTH));
+    }
+
+    #[test]
+    fn what_is_no_head_is_malformed() {
+        for head in [
+            "HTTP/7.7 banana",
+            "HTTP/2 200",
+            "banana",
+            "HTTP/1.1 200 OK\r\nbad header: 1",
+            "HTTP/1.1 099 Low",
+        ] {
+            assert_eq!(framed(head), Err(Malformed), "{head}");
+        }
+        let many = "a: b\r\n".repeat(MAX_HEADERS + 1);
+        assert_eq!(of(&format!("HTTP/1.1 200 OK\r\n{many}\r\n")).unwrap_err(), Malformed);
+        let long = "x".repeat(MAX_HEAD);
+        assert_eq!(of(&format!("HTTP/1.1 200 OK\r\na: {long}")).unwrap_err(), Malformed);
+        assert_eq!(of(&format!("HTTP/1.1 200 OK\r\na: {long}\r\n\r\n")).unwrap_err(), Malformed);
+    }
+}
