@@ -177,17 +177,24 @@ pub fn decode(raw: &str) -> Option<Cow<'_, str>> {
 
 /// Writes every byte outside `A-Za-z0-9-_.~` as upper-case `%XX`: the form that the AWS SDKs send.
 pub fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len() + 16);
+    push_encoded(&mut encoded, text);
+    encoded
+}
+
+/// Appends a text, encoded.
+pub fn push_encoded(encoded: &mut String, text: &str) {
     const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or('0');
-    let mut encoded = String::with_capacity(text.len() + 16);
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
             encoded.push(char::from(byte));
         } else {
-            encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+            encoded.push('%');
+            encoded.push(digit(byte >> 4));
+            encoded.push(digit(byte & 15));
         }
     }
-    encoded
 }
 
 #[cfg(test)]

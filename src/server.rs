@@ -22,11 +22,12 @@ use arc_swap::ArcSwap;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::body::Body;
 use axum::response::Response;
+use futures_util::FutureExt;
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
-use std::any::Any;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
@@ -166,15 +167,16 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Answers a request of the data plane.
+/// Answers a request of the data plane; a panic costs this request alone.
 async fn respond(gateway: Arc<Gateway>, request: Request<Incoming>) -> Result<Response, Infallible> {
     if request.uri().path() == "/healthz" && request.method() == Method::GET {
         return Ok(Response::new(Body::from("ok\n")));
     }
-    Ok(gateway.handle(request.map(Body::new)).await)
+    let answered = AssertUnwindSafe(gateway.handle(request.map(Body::new))).catch_unwind().await;
+    Ok(answered.unwrap_or_else(|_| panicked()))
 }
 
-fn panicked(_: Box<dyn Any + Send>) -> Response {
+fn panicked() -> Response {
     let id = RequestId::new(Clock::system().since_epoch());
     tracing::error!(%id, "a request's handler panicked");
     GatewayError::Internal.into_response(id)

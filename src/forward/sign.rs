@@ -5,7 +5,7 @@
 
 use crate::domain::stamp::amz_date;
 use crate::hex::hex;
-use crate::operation::{decode, encode};
+use crate::operation::{decode, encode, push_encoded};
 use arc_swap::ArcSwap;
 use aws_credential_types::Credentials;
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
@@ -66,6 +66,8 @@ struct SigningKey {
     /// Days since the Unix epoch.
     day: u64,
     region: String,
+    /// `{day}/{region}/bedrock/aws4_request`.
+    scope: String,
     credentials: Credentials,
     key: Vec<u8>,
 }
@@ -94,9 +96,11 @@ impl SigningKeys {
         }
         let time = SystemTime::UNIX_EPOCH + since_epoch;
         let key = generate_signing_key(credentials.secret_access_key(), time, region, SERVICE);
+        let stamp = amz_date(OffsetDateTime::UNIX_EPOCH + since_epoch);
         let key = Arc::new(SigningKey {
             day,
             region: region.to_owned(),
+            scope: format!("{}/{region}/{SERVICE}/aws4_request", stamp.get(..8).unwrap_or_default()),
             credentials: credentials.clone(),
             key: key.as_ref().to_vec(),
         });
@@ -122,9 +126,8 @@ pub fn sign(
     keys: &SigningKeys,
     scope: Scope<'_>,
 ) -> Result<(), SignError> {
-    let Scope { credentials, region, since_epoch } = scope;
-    let stamp = amz_date(OffsetDateTime::UNIX_EPOCH + since_epoch);
-    let day = stamp.get(..8).unwrap_or_default();
+    let credentials = scope.credentials;
+    let stamp = amz_date(OffsetDateTime::UNIX_EPOCH + scope.since_epoch);
     headers.insert(X_AMZ_DATE, HeaderValue::from_str(&stamp).map_err(|_| SignError)?);
     headers.remove(X_AMZ_SECURITY_TOKEN);
     if let Some(token) = credentials.session_token() {
@@ -133,16 +136,22 @@ pub fn sign(
         headers.insert(X_AMZ_SECURITY_TOKEN, token);
     }
     let (canonical, signed_headers) = canonical_request(request, headers);
-    let scope_text = format!("{day}/{region}/{SERVICE}/aws4_request");
-    let hash = hex(&Sha256::digest(&canonical));
-    let string_to_sign = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope_text}\n{hash}");
     let key = keys.derive(scope);
+    let hash = hex(&Sha256::digest(&canonical));
+    let string_to_sign = ["AWS4-HMAC-SHA256\n", &stamp, "\n", &key.scope, "\n", &hash].concat();
     let signature = calculate_signature(&key.key, string_to_sign.as_bytes());
-    let authorization = format!(
-        "AWS4-HMAC-SHA256 Credential={}/{scope_text}, SignedHeaders={signed_headers}, Signature={signature}",
-        credentials.access_key_id()
-    );
-    headers.insert(AUTHORIZATION, HeaderValue::from_str(&authorization).map_err(|_| SignError)?);
+    let authorization = [
+        "AWS4-HMAC-SHA256 Credential=",
+        credentials.access_key_id(),
+        "/",
+        &key.scope,
+        ", SignedHeaders=",
+        &signed_headers,
+        ", Signature=",
+        &signature,
+    ];
+    let authorization = HeaderValue::try_from(authorization.concat()).map_err(|_| SignError)?;
+    headers.insert(AUTHORIZATION, authorization);
     Ok(())
 }
 
@@ -151,13 +160,14 @@ fn canonical_request(request: Signable<'_>, headers: &HeaderMap) -> (Vec<u8>, St
     let signed = signed_headers(headers);
     let names: Vec<&str> = signed.iter().map(|name| name.as_str()).collect();
     let names = names.join(";");
-    let mut text = Vec::with_capacity(512 + 2 * request.path.len());
-    text.extend_from_slice(request.method.as_str().as_bytes());
-    text.push(b'\n');
-    text.extend_from_slice(canonical_path(request.path).as_bytes());
-    text.push(b'\n');
-    text.extend_from_slice(canonical_query(request.query).as_bytes());
-    text.push(b'\n');
+    let mut line = String::with_capacity(512 + 2 * request.path.len());
+    line.push_str(request.method.as_str());
+    line.push('\n');
+    push_canonical_path(&mut line, request.path);
+    line.push('\n');
+    line.push_str(&canonical_query(request.query));
+    line.push('\n');
+    let mut text = line.into_bytes();
     for name in signed {
         text.extend_from_slice(name.as_str().as_bytes());
         for (at, value) in headers.get_all(name).iter().enumerate() {
@@ -186,10 +196,14 @@ fn signed_headers(headers: &HeaderMap) -> Vec<&HeaderName> {
     names
 }
 
-/// Encodes the wire path once more, slash by slash.
-fn canonical_path(path: &str) -> String {
-    let segments: Vec<String> = path.split('/').map(encode).collect();
-    segments.join("/")
+/// Appends the wire path, encoded once more, slash by slash.
+fn push_canonical_path(text: &mut String, path: &str) {
+    for (at, segment) in path.split('/').enumerate() {
+        if at > 0 {
+            text.push('/');
+        }
+        push_encoded(text, segment);
+    }
 }
 
 /// Sorts the query's pairs, each name and value encoded anew; a raw `+` is a space, as in forms.

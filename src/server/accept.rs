@@ -1,15 +1,15 @@
 //! The data plane's connections: HTTP/1.1 and HTTP/2 on one port, bounded in number and in patience.
 
 use super::client_io::ClientIo;
-use super::{panicked, respond};
+use super::respond;
 use crate::gateway::{BreakOff, Gateway};
 use crate::shutdown::Shutdown;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +17,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower_http::catch_panic::CatchPanic;
 
 /// How long a connection may wait for its next request: longer than SDKs and load balancers keep an idle one, since
 /// whoever closes first may lose a request that is on its way.
@@ -79,12 +78,11 @@ impl DataPlane {
         let io = TokioIo::new(ClientIo::new(stream, break_off.clone()));
         let service = {
             let (gateway, has_asked) = (Arc::clone(&self.gateway), Arc::clone(&has_asked));
-            let handler = tower::service_fn(move |mut request: Request<Incoming>| {
+            service_fn(move |mut request: Request<Incoming>| {
                 has_asked.store(true, Ordering::Relaxed);
                 request.extensions_mut().insert(break_off.clone());
                 respond(Arc::clone(&gateway), request)
-            });
-            TowerToHyperService::new(CatchPanic::custom(handler, panicked))
+            })
         };
         let connection = builder.serve_connection(io, service);
         tokio::pin!(connection);
