@@ -53,6 +53,11 @@ pub struct Listen {
     pub max_connections: usize,
     /// How long a client may take to send a request's head; more than zero.
     pub header_read_timeout: Duration,
+    /// How long a connection may wait for its next request: longer than SDKs and load balancers keep an idle one,
+    /// since whoever closes first may lose a request that is on its way.
+    pub idle_timeout: Duration,
+    /// How long a client may take no byte of an answer that is ready for it.
+    pub write_timeout: Duration,
     /// The longest request body, in bytes, 1 to 1,073,741,824.
     pub body_limit_bytes: u64,
     /// How long calls may go on after the gateway was told to stop; more than zero.
@@ -66,6 +71,8 @@ impl Default for Listen {
             admin: SocketAddr::from(([127, 0, 0, 1], 9090)),
             max_connections: 10_000,
             header_read_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(350),
+            write_timeout: Duration::from_mins(5),
             body_limit_bytes: 26_000_000,
             shutdown_grace: Duration::from_secs(30),
         }

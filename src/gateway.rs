@@ -1,5 +1,6 @@
 //! The request path: one call per stage, and the only place that joins them.
 
+mod client_line;
 mod departure;
 mod exchange;
 mod labels;
@@ -8,7 +9,7 @@ mod relay;
 mod route;
 mod snapshot;
 
-pub use relay::BreakOff;
+pub use client_line::ClientLine;
 pub use route::{Route, RouteError};
 pub use snapshot::{Setting, Snapshot};
 
@@ -26,7 +27,7 @@ use arc_swap::ArcSwap;
 use axum::body::Body;
 use departure::Departure;
 use exchange::{Call, Exchange};
-use http::{HeaderMap, HeaderName, Method, Request, Response, Uri, Version};
+use http::{HeaderMap, HeaderName, Method, Request, Response, Uri};
 use http_body::Body as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ struct Received {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    break_off: Option<BreakOff>,
+    line: ClientLine,
 }
 
 /// What a request asks for, and who asks.
@@ -93,8 +94,7 @@ impl Gateway {
 
     fn receive(&self, request: Request<Body>) -> (Received, Body) {
         let (mut head, body) = request.into_parts();
-        // Over HTTP/2 a cut ends one stream and leaves the connection to the others.
-        let break_off = head.extensions.remove::<BreakOff>().filter(|_| head.version < Version::HTTP_2);
+        let line = head.extensions.remove::<ClientLine>().unwrap_or_default().of_version(head.version);
         let since_epoch = self.clock.since_epoch();
         let received = Received {
             id: RequestId::new(since_epoch),
@@ -103,7 +103,7 @@ impl Gateway {
             method: head.method,
             uri: head.uri,
             headers: head.headers,
-            break_off,
+            line,
         };
         (received, body)
     }
@@ -175,7 +175,7 @@ impl Gateway {
         }
         let exchange = Exchange::open(call, Arc::clone(&self.recorder), self.clock);
         let (forward, around) = (Arc::clone(&self.forward), Arc::clone(&snapshot.around));
-        let departure = Departure::new(forward, request, exchange, around, received.break_off);
+        let departure = Departure::new(forward, request, exchange, around, received.line);
         Ok(self.send(departure, received.id, &route).await)
     }
 

@@ -98,8 +98,7 @@ impl Server {
         let shutdown = &self.gateway.shutdown;
         let plane = DataPlane {
             gateway: Arc::clone(&self.gateway),
-            max_connections: listen.max_connections,
-            header_read_timeout: listen.header_read_timeout,
+            listen: listen.clone(),
             shutdown: shutdown.clone(),
             closing: self.closing.clone(),
         };

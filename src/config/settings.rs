@@ -67,6 +67,8 @@ fn read_listen(mut section: Section<'_>, listen: &mut Listen) {
         usize::try_from(number).map_err(|error| error.to_string())
     });
     section.read_text("header_read_timeout", &mut listen.header_read_timeout, duration);
+    section.read_text("idle_timeout", &mut listen.idle_timeout, duration);
+    section.read_text("write_timeout", &mut listen.write_timeout, duration);
     section.read("body_limit_bytes", &mut listen.body_limit_bytes, |number| within(number, MAX_BODY_BYTES));
     section.read_text("shutdown_grace", &mut listen.shutdown_grace, duration);
     section.finish();

@@ -1,7 +1,8 @@
 //! A call on its way upstream, up to the head of the answer.
 
+use super::client_line::ClientLine;
 use super::exchange::{Ending, Exchange};
-use super::relay::{BreakOff, Relay, Surroundings};
+use super::relay::{Relay, Surroundings};
 use crate::error::GatewayError;
 use crate::forward::{Answer, Forward, ForwardError, Signed};
 use http::Response;
@@ -19,7 +20,7 @@ type Sending = Pin<Box<dyn Future<Output = Result<Response<Answer>, ForwardError
 pub(super) struct Departure {
     under_way: Option<UnderWay>,
     around: Arc<Surroundings>,
-    break_off: Option<BreakOff>,
+    line: ClientLine,
 }
 
 struct UnderWay {
@@ -34,11 +35,11 @@ impl Departure {
         request: Signed,
         exchange: Exchange,
         around: Arc<Surroundings>,
-        break_off: Option<BreakOff>,
+        line: ClientLine,
     ) -> Self {
         let (patience, grace_over) = (around.patience.idle, around.shutdown.grace_over.clone());
         let sending = Box::pin(async move { forward.send(request, patience, &grace_over).await });
-        Self { under_way: Some(UnderWay { sending, exchange }), around, break_off }
+        Self { under_way: Some(UnderWay { sending, exchange }), around, line }
     }
 }
 
@@ -52,7 +53,7 @@ impl Future for Departure {
         let Some(UnderWay { exchange, .. }) = this.under_way.take() else {
             return Poll::Ready(Err(GatewayError::Internal));
         };
-        let relayed = relayed(answer, exchange, Arc::clone(&this.around), this.break_off.take());
+        let relayed = relayed(answer, exchange, Arc::clone(&this.around), this.line.clone());
         Poll::Ready(relayed.map_err(GatewayError::from))
     }
 }
@@ -70,7 +71,7 @@ impl Drop for Departure {
 async fn drain(sending: Sending, exchange: Exchange, around: Arc<Surroundings>) {
     let limit = around.patience.drain_timeout;
     let answer = tokio::time::timeout(limit, sending).await.unwrap_or(Err(ForwardError::Silent(limit)));
-    drop(relayed(answer, exchange, around, None));
+    drop(relayed(answer, exchange, around, ClientLine::default()));
 }
 
 /// Turns upstream's answer into the client's, or settles the call that got none.
@@ -78,12 +79,12 @@ fn relayed(
     answer: Result<Response<Answer>, ForwardError>,
     mut exchange: Exchange,
     around: Arc<Surroundings>,
-    break_off: Option<BreakOff>,
+    line: ClientLine,
 ) -> Result<Response<Relay>, ForwardError> {
     let (head, body) = answer.inspect_err(|error| exchange.settle(ending(error)))?.into_parts();
     exchange.answered(head.status.as_u16(), &head.headers);
     let left = body.size_hint().exact();
-    let mut answer = Response::new(Relay::new(body, left, exchange, around, break_off));
+    let mut answer = Response::new(Relay::new(body, left, exchange, around, line));
     *answer.status_mut() = head.status;
     *answer.headers_mut() = head.headers;
     Ok(answer)

@@ -1,5 +1,6 @@
 //! The body of an answer on its way to the client: followed, never changed, settled before its end is shown.
 
+use super::client_line::ClientLine;
 use super::exchange::{Ending, Exchange};
 use super::last_words;
 use crate::clock::Clock;
@@ -12,7 +13,6 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -44,22 +44,6 @@ impl Patience {
     }
 }
 
-/// A client's connection that can be broken off, so that what was cut can never look whole.
-#[derive(Debug, Clone, Default)]
-pub struct BreakOff(Arc<AtomicBool>);
-
-impl BreakOff {
-    /// Has the connection end with a reset.
-    pub fn demand(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    /// Tells whether the connection is to end with a reset.
-    pub fn is_demanded(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
 /// What every relayed body shares.
 #[derive(Debug)]
 pub(super) struct Surroundings {
@@ -84,7 +68,7 @@ pub(super) struct Relay {
     left: Option<u64>,
     around: Arc<Surroundings>,
     waiting: Option<Box<Waiting>>,
-    break_off: Option<BreakOff>,
+    line: ClientLine,
     is_breaking: bool,
 }
 
@@ -104,17 +88,17 @@ struct Waiting {
 }
 
 impl Relay {
-    /// Relays an answer's body. `left` is its length, where content-length tells it; `break_off` is the client's
-    /// connection, where a cut is to reset all of it.
+    /// Relays an answer's body. `left` is its length, where content-length tells it; `line` is the client's
+    /// connection.
     pub(super) fn new(
         upstream: Answer,
         left: Option<u64>,
         exchange: Exchange,
         around: Arc<Surroundings>,
-        break_off: Option<BreakOff>,
+        line: ClientLine,
     ) -> Self {
         let rest = Some(Rest { upstream, exchange });
-        let mut relay = Self { rest, left, around, waiting: None, break_off, is_breaking: false };
+        let mut relay = Self { rest, left, around, waiting: None, line, is_breaking: false };
         let is_empty = relay.rest.as_ref().is_some_and(|rest| rest.upstream.is_end_stream());
         if is_empty {
             relay.end(Ending::Complete);
@@ -157,9 +141,7 @@ impl Relay {
         if may_speak {
             return Ok(Frame::data(last_words::message(ending)));
         }
-        if let Some(break_off) = &self.break_off {
-            break_off.demand();
-        }
+        self.line.break_off();
         Err(Cut)
     }
 

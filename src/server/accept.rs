@@ -2,7 +2,8 @@
 
 use super::client_io::ClientIo;
 use super::respond;
-use crate::gateway::{BreakOff, Gateway};
+use crate::config::Listen;
+use crate::gateway::{ClientLine, Gateway};
 use crate::shutdown::Shutdown;
 use http::Request;
 use hyper::body::Incoming;
@@ -11,16 +12,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// How long a connection may wait for its next request: longer than SDKs and load balancers keep an idle one, since
-/// whoever closes first may lose a request that is on its way.
-const KEEP_ALIVE: Duration = Duration::from_secs(350);
 
 /// How often a silent HTTP/2 connection is asked whether it is still there, and how long it has to say so.
 const H2_PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
@@ -32,8 +29,7 @@ const BREATHER: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct DataPlane {
     pub(super) gateway: Arc<Gateway>,
-    pub(super) max_connections: usize,
-    pub(super) header_read_timeout: Duration,
+    pub(super) listen: Listen,
     pub(super) shutdown: Shutdown,
     pub(super) closing: CancellationToken,
 }
@@ -42,8 +38,8 @@ impl DataPlane {
     /// Takes connections until the gateway stops; over the cap, they wait in the listener's backlog.
     pub(super) async fn accept(self, listener: TcpListener) {
         let plane = Arc::new(self);
-        let slots = Arc::new(Semaphore::new(plane.max_connections));
-        let builder = Arc::new(builder(&plane.shutdown.tasks));
+        let slots = Arc::new(Semaphore::new(plane.listen.max_connections));
+        let builder = Arc::new(builder(&plane));
         let accepting = async {
             loop {
                 let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
@@ -73,14 +69,14 @@ impl DataPlane {
     async fn serve(&self, stream: TcpStream, builder: &Builder<Tracked>) {
         // Without it, the last piece of every event waits for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
-        let break_off = BreakOff::default();
-        let has_asked = Arc::new(AtomicBool::new(false));
-        let io = TokioIo::new(ClientIo::new(stream, break_off.clone()));
+        let line = ClientLine::default();
+        let asked = Arc::new(AtomicU64::new(0));
+        let io = TokioIo::new(ClientIo::new(stream, line.clone(), self.listen.write_timeout));
         let service = {
-            let (gateway, has_asked) = (Arc::clone(&self.gateway), Arc::clone(&has_asked));
+            let (gateway, asked, line) = (Arc::clone(&self.gateway), Arc::clone(&asked), line.clone());
             service_fn(move |mut request: Request<Incoming>| {
-                has_asked.store(true, Ordering::Relaxed);
-                request.extensions_mut().insert(break_off.clone());
+                asked.fetch_add(1, Ordering::Relaxed);
+                request.extensions_mut().insert(line.clone());
                 respond(Arc::clone(&gateway), request)
             })
         };
@@ -89,7 +85,10 @@ impl DataPlane {
         tokio::select! {
             // What ends a connection early is the client's affair; what it costs a call is in the call's record.
             _ = connection.as_mut() => return,
-            () = self.head_is_late(&has_asked) => return,
+            silence = self.silence(&asked, &line) => match silence {
+                Silence::NoHead => return,
+                Silence::Idle => connection.as_mut().graceful_shutdown(),
+            },
             () = self.shutdown.stopping.cancelled() => connection.as_mut().graceful_shutdown(),
         }
         tokio::select! {
@@ -98,13 +97,34 @@ impl DataPlane {
         }
     }
 
-    /// Returns if the first request's head has not come in time.
-    async fn head_is_late(&self, has_asked: &AtomicBool) {
-        tokio::time::sleep(self.header_read_timeout).await;
-        if has_asked.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
+    /// Returns once the client has asked for nothing for too long.
+    async fn silence(&self, asked: &AtomicU64, line: &ClientLine) -> Silence {
+        tokio::time::sleep(self.listen.header_read_timeout).await;
+        let mut before = asked.load(Ordering::Relaxed);
+        if before == 0 {
+            return Silence::NoHead;
+        }
+        loop {
+            tokio::time::sleep(self.listen.idle_timeout).await;
+            let now = asked.load(Ordering::Relaxed);
+            if now == before && !line.is_in_use(LISTENERS_LINES) {
+                return Silence::Idle;
+            }
+            before = now;
         }
     }
+}
+
+/// How many clones of a line the listener itself holds: the connection's, the service's, and the one that is asked.
+const LISTENERS_LINES: usize = 3;
+
+/// What a client kept from sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    /// The head of its first request.
+    NoHead,
+    /// Another request.
+    Idle,
 }
 
 /// Runs each stream of an HTTP/2 connection as a task that the shutdown waits for: it holds a call.
@@ -120,10 +140,10 @@ where
     }
 }
 
-fn builder(tasks: &TaskTracker) -> Builder<Tracked> {
-    let mut builder = Builder::new(Tracked(tasks.clone()));
+fn builder(plane: &DataPlane) -> Builder<Tracked> {
+    let mut builder = Builder::new(Tracked(plane.shutdown.tasks.clone()));
     // hyper's timer runs while a connection is idle, too; the first head has a timer of ours.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(KEEP_ALIVE);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(plane.listen.idle_timeout);
     let (interval, timeout) = H2_PING;
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(interval).keep_alive_timeout(timeout);
     builder

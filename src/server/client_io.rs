@@ -1,27 +1,50 @@
-//! A client's connection, which can be made to end with a reset.
+//! A client's connection, which can be made to end with a reset, and does not wait forever for a client that stops
+//! reading.
 
-use crate::gateway::BreakOff;
-use std::io::{IoSlice, Result};
+use crate::gateway::ClientLine;
+use std::io::{ErrorKind, IoSlice, Result};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
 
 /// A connection that a demand turns into one that ends with RST in place of FIN.
 #[derive(Debug)]
 pub(super) struct ClientIo {
     stream: TcpStream,
-    break_off: BreakOff,
+    line: ClientLine,
+    /// How long the client may take no byte that is ready for it.
+    patience: Duration,
+    /// Runs while it does not.
+    stall: Option<Pin<Box<Sleep>>>,
 }
 
 impl ClientIo {
-    pub(super) fn new(stream: TcpStream, break_off: BreakOff) -> Self {
-        Self { stream, break_off }
+    pub(super) fn new(stream: TcpStream, line: ClientLine, patience: Duration) -> Self {
+        Self { stream, line, patience, stall: None }
+    }
+
+    /// Turns a write that has waited for too long into an error.
+    fn within_patience(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<Result<usize>>,
+    ) -> Poll<Result<usize>> {
+        if written.is_ready() {
+            self.stall = None;
+            return written;
+        }
+        let patience = self.patience;
+        let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(stall.as_mut().poll(context));
+        Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 
     /// Has the close that follows send RST, if that is demanded.
     fn is_to_break_off(&self) -> bool {
-        let demanded = self.break_off.is_demanded();
+        let demanded = self.line.is_to_break();
         if demanded {
             // Where this fails, the missing last chunk still shows that the answer is cut.
             let _ = self.stream.set_zero_linger();
@@ -48,7 +71,8 @@ impl AsyncRead for ClientIo {
 
 impl AsyncWrite for ClientIo {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.within_patience(context, written)
     }
 
     fn poll_write_vectored(
@@ -56,7 +80,8 @@ impl AsyncWrite for ClientIo {
         context: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
+        self.within_patience(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

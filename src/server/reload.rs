@@ -104,6 +104,8 @@ fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.admin", old.listen.admin != new.listen.admin),
         ("listen.max_connections", old.listen.max_connections != new.listen.max_connections),
         ("listen.header_read_timeout", old.listen.header_read_timeout != new.listen.header_read_timeout),
+        ("listen.idle_timeout", old.listen.idle_timeout != new.listen.idle_timeout),
+        ("listen.write_timeout", old.listen.write_timeout != new.listen.write_timeout),
         ("listen.shutdown_grace", old.listen.shutdown_grace != new.listen.shutdown_grace),
         ("upstream.connect_timeout", old.upstream.connect_timeout != new.upstream.connect_timeout),
         ("log", old.log != new.log),

@@ -25,6 +25,8 @@ mod headless;
 #[cfg(test)]
 mod held;
 #[cfg(test)]
+mod idling;
+#[cfg(test)]
 mod leaving;
 #[cfg(test)]
 mod multiplexed;

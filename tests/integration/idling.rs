@@ -1,0 +1,67 @@
+//! Clients that ask for nothing, or do not take what they asked for.
+
+use crate::bad_input::A;
+use crate::gateway::{DEADLINE, NOVA, TestGateway, converse_body};
+use crate::wire::{Wire, request};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2::handshake;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+const SHORT: [(&str, &str); 2] =
+    [("LISTEN__HEADER_READ_TIMEOUT", "100ms"), ("LISTEN__IDLE_TIMEOUT", "300ms")];
+
+#[tokio::test]
+async fn an_idle_http2_connection_is_closed_though_it_answers_pings() {
+    let gateway = TestGateway::start_with(&SHORT).await;
+    let stream = TcpStream::connect(gateway.server.data()).await.unwrap();
+    let (mut requests, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let ended = tokio::task::JoinSet::from_iter([async move { connection.await.is_ok() }]).join_all();
+    let call = async {
+        // The answer takes several idle timeouts, in which the connection is not idle.
+        let asked = Instant::now();
+        let request = Request::post(format!("http://gateway/s/a/model/{NOVA}/converse-stream"))
+            .header("x-sim-pace-ms", "100")
+            .header("x-sim-chunks", "10");
+        let body = Full::new(Bytes::from(converse_body("hi")));
+        let answer = requests.send_request(request.body(body).unwrap()).await.unwrap();
+        assert!(answer.into_body().collect().await.is_ok());
+        assert!(asked.elapsed() > Duration::from_secs(1));
+        // The client does not close it.
+        requests
+    };
+    let (_requests, ended) = timeout(DEADLINE, async { tokio::join!(call, ended) }).await.unwrap();
+    assert_eq!(ended, [true]);
+    assert_eq!(gateway.records(1).await[0]["outcome"], "ok");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_http1_connection_is_closed() {
+    let gateway = TestGateway::start_with(&SHORT).await;
+    let mut wire = Wire::connect(gateway.server.data()).await;
+    wire.send(request(&format!("POST /model/{NOVA}/converse"), &[A], converse_body("hi").as_bytes())).await;
+    assert_eq!(wire.answer().await.status, 200);
+    assert!(timeout(DEADLINE, wire.is_closed()).await.unwrap());
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading_does_not_hold_its_call_forever() {
+    let gateway = TestGateway::start_with(&[("LISTEN__WRITE_TIMEOUT", "300ms")]).await;
+    let mut wire = Wire::connect(gateway.server.data()).await;
+    let line = format!("POST /model/{NOVA}/converse-stream");
+    // More than the sockets on the way take in.
+    let headers = [A, ("x-sim-text-bytes", b"16000000"), ("x-sim-chunks", b"2000")];
+    wire.send(request(&line, &headers, converse_body("hi").as_bytes())).await;
+    let record = gateway.records(1).await.remove(0);
+    assert!(record["outcome"] == "ok" && record["client_gone"] == true, "{record}");
+    assert_eq!(record["usage"]["output_tokens"], 4_000_000);
+    assert_eq!(gateway.sum("tollgate_client_gone_total", &[r#"action="drained""#]).await.to_string(), "1");
+    drop(wire);
+    gateway.stop().await;
+}
