@@ -23,7 +23,8 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::body::Body;
 use axum::response::Response;
 use futures_util::FutureExt;
-use http::{Method, Request, StatusCode};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -166,13 +167,31 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// The most bytes of headers that a request may have; AWS's own endpoints take less.
+const MAX_HEADERS: usize = 64 << 10;
+
 /// Answers a request of the data plane; a panic costs this request alone.
 async fn respond(gateway: Arc<Gateway>, request: Request<Incoming>) -> Result<Response, Infallible> {
     if request.uri().path() == "/healthz" && request.method() == Method::GET {
         return Ok(Response::new(Body::from("ok\n")));
     }
+    if headers_len(request.headers()) > MAX_HEADERS {
+        return Ok(headers_too_long());
+    }
     let answered = AssertUnwindSafe(gateway.handle(request.map(Body::new))).catch_unwind().await;
     Ok(answered.unwrap_or_else(|_| panicked()))
+}
+
+fn headers_len(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len())).sum()
+}
+
+/// Answers as hyper does where it notices first, at 100 headers or 400 KiB.
+fn headers_too_long() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 fn panicked() -> Response {

@@ -47,8 +47,8 @@ impl Client {
             }
         }
         let connecting = self.connector.clone().oneshot(endpoint.uri.clone());
-        let io = connecting.await.map_err(|error| ForwardError::Unreachable(root_cause(&*error)))?;
-        let mut connection = Connection::new(hyper_util::rt::TokioIo::new(io));
+        let stream = connecting.await.map_err(|error| ForwardError::Unreachable(root_cause(&*error)))?;
+        let mut connection = Connection::new(stream);
         let head = connection.call(&mut request).await.map_err(|_| ForwardError::Reset)?;
         Ok(self.answer(endpoint, head, connection, request))
     }

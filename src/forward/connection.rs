@@ -14,8 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 
-/// What a connection is made of.
-pub(super) type Io = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
+/// What a connection is made of; boxed, since a TLS session is large, and connections are handed from call to call.
+type Io = Box<TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>>;
 
 /// Room for a read, in bytes: it doubles while reads fill it, and halves while they leave most of it empty.
 const MIN_ROOM: usize = 4 << 10;
@@ -46,8 +46,8 @@ impl From<Malformed> for CallError {
 }
 
 impl Connection {
-    pub(super) fn new(io: Io) -> Self {
-        Self { io, unread: BytesMut::new(), room: MIN_ROOM }
+    pub(super) fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>) -> Self {
+        Self { io: Box::new(TokioIo::new(stream)), unread: BytesMut::new(), room: MIN_ROOM }
     }
 
     /// Gives its memory back before it waits for its next call.

@@ -135,7 +135,7 @@ async fn what_is_not_http_keeps_its_bare_answer() {
     let refusing = Refusing::start(&[]).await;
     let many: Vec<(String, &[u8])> = (0..200).map(|n| (format!("x-{n}"), &b"1"[..])).collect();
     let many: Vec<(&str, &[u8])> = many.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let huge = vec![b'a'; 1_000_000];
+    let (long, huge) = (vec![b'a'; 100_000], vec![b'a'; 1_000_000]);
     let line = line();
     let cases = [
         (400, head("POST /model/a\0b/converse", &[A])),
@@ -148,6 +148,7 @@ async fn what_is_not_http_keeps_its_bare_answer() {
         (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello\r\n\r\n".to_vec()),
         (414, head(&format!("POST /{}", "a".repeat(70_000)), &[A])),
         (431, head(&line, &many)),
+        (431, head(&line, &[A, ("x-long", &long)])),
         (431, head(&line, &[A, ("x-huge", &huge)])),
     ];
     for (status, bytes) in cases {
