@@ -3,6 +3,9 @@
 mod accept;
 mod client_io;
 pub mod reload;
+mod start_error;
+
+pub use start_error::StartError;
 
 use crate::access_log::AccessLog;
 use crate::admin;
@@ -17,7 +20,6 @@ use crate::metrics::Metrics;
 use crate::record::Recorder;
 use crate::shutdown::Shutdown;
 use accept::DataPlane;
-use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::body::Body;
@@ -56,6 +58,7 @@ pub struct Server {
     admin: SocketAddr,
     grace: Duration,
     gateway: Arc<Gateway>,
+    credentials: Arc<CredentialsCache>,
     /// Cancelled when the last connection is closed on whoever is still there.
     closing: CancellationToken,
 }
@@ -65,14 +68,16 @@ impl Server {
     ///
     /// # Errors
     /// An address that cannot be bound, a region without an endpoint, no CA certificates.
-    pub async fn start(loaded: Loaded, surroundings: Surroundings) -> anyhow::Result<Self> {
+    pub async fn start(loaded: Loaded, surroundings: Surroundings) -> Result<Self, StartError> {
         let Loaded { config, services, .. } = loaded;
         let listen = config.listen.clone();
-        let data = bind(listen.data, "listen.data")?;
-        let admin = bind(listen.admin, "listen.admin")?;
+        let (data, data_address) = bind(listen.data, "listen.data")?;
+        let (admin, admin_address) = bind(listen.admin, "listen.admin")?;
         let (clock, shutdown) = (Clock::system(), Shutdown::default());
-        let metrics = Arc::new(Metrics::new()?);
-        let client = Client::new(config.upstream.connect_timeout, clock)?;
+        let metrics =
+            Metrics::new().map_err(|error| StartError::Internal("the metrics", error.to_string()))?;
+        let metrics = Arc::new(metrics);
+        let client = Client::new(config.upstream.connect_timeout, clock).map_err(StartError::Tls)?;
         let tasks = shutdown.tasks.clone();
         let credentials = Arc::new(CredentialsCache::new(surroundings.credentials, clock, tasks));
         let setting = Setting { metrics: Arc::clone(&metrics), shutdown: shutdown.clone(), clock };
@@ -81,14 +86,15 @@ impl Server {
             metrics,
             shutdown,
             clock,
-            forward: Arc::new(Forward::new(client, credentials, clock)),
+            forward: Arc::new(Forward::new(client, Arc::clone(&credentials), clock)),
             recorder: Arc::new(Recorder::new(surroundings.access_log)),
         });
         let server = Self {
-            data: data.local_addr()?,
-            admin: admin.local_addr()?,
+            data: data_address,
+            admin: admin_address,
             grace: listen.shutdown_grace,
             gateway,
+            credentials,
             closing: CancellationToken::new(),
         };
         server.serve(data, admin, &listen);
@@ -125,6 +131,11 @@ impl Server {
         &self.gateway
     }
 
+    /// Returns the gateway's own AWS credentials, as calls find them.
+    pub fn credentials(&self) -> &Arc<CredentialsCache> {
+        &self.credentials
+    }
+
     /// Ends the gateway in the stages of [`Shutdown`]; returns when all calls are accounted for.
     pub async fn stop(self) {
         let shutdown = &self.gateway.shutdown;
@@ -155,8 +166,14 @@ impl Server {
     }
 }
 
-fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    listen(address).with_context(|| format!("cannot listen on {address} ({key})"))
+/// Listens on an address, and returns with which port, where that was open.
+fn bind(address: SocketAddr, key: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listening = || {
+        let listener = listen(address)?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    listening().map_err(|source| StartError::Listen { address, key, source })
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {

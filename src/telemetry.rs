@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 /// # Errors
 /// It is set up already.
 pub fn init(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.level).context("log.level")?;
+    let filter = EnvFilter::try_new(filter(&log.level)).context("log.level")?;
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -19,6 +19,14 @@ pub fn init(log: &Log) -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .try_init()
         .map_err(|error| anyhow::anyhow!("the log cannot be set up: {error}"))
+}
+
+/// Returns the filter for a level: what the AWS SDK dumps about credentials, the gateway says in words of its own.
+fn filter(level: &str) -> String {
+    match level {
+        "info" | "warn" => format!("{level},aws_config=error"),
+        directives => directives.to_owned(),
+    }
 }
 
 /// Opens the access log. What waits is written at the drop of the guard.

@@ -1,5 +1,6 @@
 //! `tollgate check`
 
+use super::table::counted;
 use super::{Context, Failure, Format, write_json};
 use crate::config::{Loaded, Problem, Problems, ServicesFile, load};
 use std::io::{self, Write};
@@ -21,7 +22,7 @@ pub(super) fn run(context: &mut Context<'_>, format: Format) -> Result<(), Failu
         Format::Table => write_text(context.out, &checked)?,
         Format::Json => write_json(context.out, &report(&checked))?,
     }
-    checked.map(drop).map_err(|problems| Failure::Checked(problems.iter().count()))
+    checked.map(drop).map_err(Failure::Checked)
 }
 
 fn write_text(out: &mut dyn Write, checked: &Result<Loaded, Problems>) -> io::Result<()> {
@@ -29,7 +30,9 @@ fn write_text(out: &mut dyn Write, checked: &Result<Loaded, Problems>) -> io::Re
         Ok(loaded) => {
             loaded.warnings.iter().try_for_each(|warning| writeln!(out, "warning: {warning}"))?;
             let services = counted(loaded.services.services.len(), "service");
-            writeln!(out, "config is valid: {services}, {}", counted(profiles(&loaded.services), "profile"))
+            writeln!(out, "config is valid: {services}, {}", counted(profiles(&loaded.services), "profile"))?;
+            let mut hints = loaded.warnings.iter().filter_map(|warning| warning.hint.as_ref());
+            hints.try_for_each(|hint| writeln!(out, "hint: {hint}"))
         }
         Err(problems) => writeln!(out, "{problems}"),
     }
@@ -53,8 +56,4 @@ fn report(checked: &Result<Loaded, Problems>) -> Report<'_> {
 
 fn profiles(file: &ServicesFile) -> usize {
     file.services.iter().map(|service| service.profiles.len()).sum()
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -8,7 +8,7 @@ use crate::config::{Loaded, Log, load};
 use crate::domain::Tokens;
 use crate::gateway::Gateway;
 use crate::server::reload::Sources;
-use crate::server::{Server, Surroundings};
+use crate::server::{Server, StartError, Surroundings};
 use crate::simulator::{Settings, SimulatedProfile, Simulator, demo_credentials};
 use crate::telemetry;
 use anyhow::Context as _;
@@ -72,14 +72,15 @@ async fn demonstrate(context: &mut Context<'_>, args: &DemoArgs, folder: &Path) 
     };
     let simulator = Simulator::start(settings)
         .await
-        .with_context(|| format!("cannot listen on {} (--simulator)", args.simulator))?;
+        .map_err(|error| cannot_listen(args.simulator, "--simulator", &error))?;
     let env = overrides(args, &simulator.endpoint());
     let loaded = load(&config, env.clone())?;
     telemetry::init(&Log { level: "warn".to_owned(), ..Log::default() })?;
     let (access_log, _guard) = telemetry::access_log(&loaded.config.log.access)?.unzip();
     let sources = Sources { config, env, files: loaded.files.clone(), demand: Arc::new(Notify::new()) };
     let credentials = SharedCredentialsProvider::new(demo_credentials());
-    let server = Server::start(loaded, Surroundings { credentials, access_log }).await?;
+    let server =
+        Server::start(loaded, Surroundings { credentials, access_log }).await.map_err(not_started)?;
     let gateway = Arc::clone(server.gateway());
     gateway.shutdown.tasks.spawn(sources.watch(Arc::clone(&gateway)));
     if args.quiet {
@@ -113,6 +114,21 @@ async fn until_told_to_stop(server: &Server, args: &DemoArgs) -> anyhow::Result<
         () = traffic => {}
     }
     Ok(())
+}
+
+/// Says why the gateway does not start, by the names of the demo's own arguments.
+fn not_started(error: StartError) -> Failure {
+    match error {
+        StartError::Listen { address, key, source } => {
+            cannot_listen(address, &key.replace("listen.", "--"), &source)
+        }
+        StartError::Tls(_) | StartError::Endpoint(_) | StartError::Internal(..) => error.into(),
+    }
+}
+
+fn cannot_listen(address: SocketAddr, argument: &str, error: &dyn std::fmt::Display) -> Failure {
+    let hint = format!("choose another with {argument}; `{argument} 127.0.0.1:0` takes any free port");
+    Failure::refused(format!("cannot listen on {address} ({argument}): {error}"), hint)
 }
 
 /// Returns what the demo has otherwise than the sample config.

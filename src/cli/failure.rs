@@ -1,6 +1,8 @@
 //! Why a command was not done, and what to do about it.
 
+use super::table::counted;
 use crate::config::Problems;
+use crate::server::StartError;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -9,8 +11,8 @@ use std::process::ExitCode;
 pub enum Failure {
     /// The config is invalid; every mistake is printed. Exit status 2.
     Config(Problems),
-    /// The config is invalid, and so many mistakes have been printed. Exit status 2.
-    Checked(usize),
+    /// The config is invalid, and every mistake has been printed. Exit status 2.
+    Checked(Problems),
     /// It cannot be done, but something else can. Exit status 1.
     Refused {
         /// What cannot be done, and why.
@@ -47,19 +49,34 @@ impl Failure {
     fn write(&self, err: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Config(problems) => {
-                problems.iter().try_for_each(|problem| writeln!(err, "error: {problem}"))
+                problems.iter().try_for_each(|problem| writeln!(err, "error: {problem}"))?;
+                write_hints(err, problems)
             }
-            Self::Checked(1) => writeln!(err, "error: config is invalid: 1 problem"),
-            Self::Checked(count) => writeln!(err, "error: config is invalid: {count} problems"),
+            Self::Checked(problems) => {
+                let count = counted(problems.iter().count(), "problem");
+                writeln!(err, "error: config is invalid: {count}")?;
+                write_hints(err, problems)
+            }
             Self::Refused { message, hint } => writeln!(err, "error: {message}\nhint: {hint}"),
             Self::Other(error) => writeln!(err, "error: {error:#}"),
         }
     }
 }
 
+fn write_hints(err: &mut dyn Write, problems: &Problems) -> io::Result<()> {
+    problems.hints().into_iter().try_for_each(|hint| writeln!(err, "hint: {hint}"))
+}
+
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
         Self::Config(problems)
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let hint = error.hint();
+        Self::Refused { message: format!("{:#}", anyhow::Error::new(error)), hint }
     }
 }
 

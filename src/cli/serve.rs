@@ -1,40 +1,46 @@
 //! `tollgate serve`
 
 use super::{Context, Failure};
-use crate::config::load;
-use crate::forward::credentials;
+use crate::access_log::{AccessLog, AccessLogGuard};
+use crate::clock::Clock;
+use crate::config::{self, Upstream, load};
+use crate::forward::Client;
+use crate::forward::credentials::{self, CredentialsCache};
 use crate::server::reload::Sources;
-use crate::server::{Server, Surroundings};
+use crate::server::{Server, StartError, Surroundings};
 use crate::telemetry;
-use anyhow::Context as _;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io;
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// Serves until told to stop, and returns when every call is accounted for.
 pub(super) fn run(context: &Context<'_>) -> Result<(), Failure> {
     let loaded = load(&context.config, context.env.clone())?;
     telemetry::init(&loaded.config.log)?;
     for warning in &loaded.warnings {
-        tracing::warn!(%warning, "config");
+        tracing::warn!(%warning, hint = warning.hint, "config");
     }
     raise_file_limit();
     // Dropped last: what is queued is written then.
-    let (access_log, _guard) = telemetry::access_log(&loaded.config.log.access)?.unzip();
+    let (access_log, _guard) = open_access_log(&loaded.config.log.access)?.unzip();
     let sources = Sources {
         config: context.config.clone(),
         env: context.env.clone(),
         files: loaded.files.clone(),
         demand: Arc::new(Notify::new()),
     };
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let runtime = Runtime::new().map_err(|error| no_runtime(&error))?;
     runtime.block_on(async {
-        let provider = credentials::default_chain(&loaded.config.upstream.region).await?;
+        let provider = default_chain(&loaded.config.upstream).await?;
         let server = Server::start(loaded, Surroundings { credentials: provider, access_log }).await?;
         until_told_to_stop(&server, sources).await?;
         server.stop().await;
-        anyhow::Ok(())
+        Ok::<(), Failure>(())
     })?;
     runtime.shutdown_background();
     tracing::info!("stopped");
@@ -48,6 +54,7 @@ async fn until_told_to_stop(server: &Server, sources: Sources) -> anyhow::Result
     let demand = Arc::clone(&sources.demand);
     let gateway = Arc::clone(server.gateway());
     let tasks = gateway.shutdown.tasks.clone();
+    tasks.spawn(look_for_credentials(Arc::clone(server.credentials()), gateway.shutdown.stopping.clone()));
     tasks.spawn(sources.watch(gateway));
     tracing::info!(data = %server.data(), admin = %server.admin(), version = env!("CARGO_PKG_VERSION"), "serving");
     loop {
@@ -59,6 +66,31 @@ async fn until_told_to_stop(server: &Server, sources: Sources) -> anyhow::Result
     }
     tracing::info!("stopping: calls in flight go on until the grace runs out");
     Ok(())
+}
+
+/// Asks for credentials before the first call does: where there are none, the log says so at once.
+async fn look_for_credentials(credentials: Arc<CredentialsCache>, stopping: CancellationToken) {
+    // Whatever comes of it is kept, or logged, there.
+    let _ = stopping.run_until_cancelled(credentials.get()).await;
+}
+
+async fn default_chain(upstream: &Upstream) -> Result<SharedCredentialsProvider, StartError> {
+    // The SDK panics where there are no CA certificates.
+    Client::new(upstream.connect_timeout, Clock::system()).map_err(StartError::Tls)?;
+    let chain = credentials::default_chain(&upstream.region).await;
+    chain.map_err(|error| StartError::Internal("the AWS SDK", format!("{error:#}")))
+}
+
+fn open_access_log(to: &config::AccessLog) -> Result<Option<(AccessLog, AccessLogGuard)>, Failure> {
+    telemetry::access_log(to).map_err(|error| {
+        let hint = "set log.access to a file that this user can write, to \"stdout\", or to \"off\"";
+        Failure::refused(format!("{error:#} (log.access)"), hint)
+    })
+}
+
+fn no_runtime(error: &io::Error) -> Failure {
+    let hint = "the system gives this user no more threads: end some, or raise the limit (`ulimit -u`)";
+    Failure::refused(format!("cannot start the runtime: {error}"), hint)
 }
 
 /// Raises the soft limit of open files to the hard one: each call takes two.

@@ -1,4 +1,4 @@
-//! Rows of text under headings.
+//! Rows of text under headings, and how many there are.
 
 use std::io::{self, Write};
 
@@ -21,4 +21,9 @@ pub(super) fn write_table<const N: usize>(
         writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
     Ok(())
+}
+
+/// Returns a number with what it counts.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

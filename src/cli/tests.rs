@@ -105,6 +105,7 @@ fn check_lists_every_mistake() {
     let expected = "services.toml:2: services.a.tags: expected a table of strings, found integer
 tollgate.toml:1: log.levle: unknown key; did you mean 'level'?
 error: config is invalid: 2 problems
+hint: mend what is named, and let `tollgate check` tell whether anything is left
 ";
     assert_eq!(place.run(&["check"]), Err(expected.to_owned()));
     let json = place.run(&["check", "--format", "json"]).unwrap_err();
@@ -307,5 +308,5 @@ fn a_missing_services_file_is_told() {
     let place = Place::new("", "");
     fs::remove_file(place.services()).unwrap();
     let error = place.run(&["services", "add", "a"]).unwrap_err();
-    assert!(error.starts_with("error: services.toml: no such services file: create it"), "{error}");
+    assert!(error.starts_with("error: services.toml: no such services file\nhint: an empty file"), "{error}");
 }

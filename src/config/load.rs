@@ -68,8 +68,9 @@ fn finish(
         // A config file that could not be read may have named another services file.
         Err(_) if sheet.problems.iter().any(|problem| problem.key.is_none()) => ServicesFile::default(),
         Err(error) => {
-            let hint = "create it, or name another with `services` under [catalog]";
-            sheet.problems.push(Problem::of_file(&file, unreadable(&error, "services", hint)));
+            let hint = "an empty file will do, and `tollgate services add` fills it; or name another with \
+                        `services` under [catalog]";
+            sheet.problems.push(unreadable(&file, &error, "services", hint));
             ServicesFile::default()
         }
     };
@@ -95,8 +96,8 @@ fn read_config(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> 
     let mut problems = Vec::new();
     let overrides = overrides(env, &mut problems);
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| {
-        let hint = "create it, or name another with --config";
-        problems.push(Problem::of_file(path, unreadable(&error, "config", hint)));
+        let hint = "`tollgate init` writes one with every setting explained; or name another with --config";
+        problems.push(unreadable(path, &error, "config", hint));
         String::new()
     });
     let mut sheet = Sheet::new(path, &text, overrides);
@@ -106,11 +107,22 @@ fn read_config(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> 
     (config, sheet)
 }
 
-fn unreadable(error: &std::io::Error, what: &str, hint: &str) -> String {
-    if error.kind() == ErrorKind::NotFound {
-        return format!("no such {what} file: {hint}");
+/// Returns what is wrong with a file that cannot be read; `hint` says what to do where there is none.
+fn unreadable(file: &Path, error: &std::io::Error, what: &str, hint: &str) -> Problem {
+    let kind = error.kind();
+    if kind == ErrorKind::NotFound {
+        return Problem::of_file(file, format!("no such {what} file")).with_hint(hint);
     }
-    format!("cannot read the {what} file: {error}")
+    let hint = if kind == ErrorKind::PermissionDenied {
+        format!("let the user that runs tollgate read it: `ls -l {}` shows who may", file.display())
+    } else if kind == ErrorKind::IsADirectory {
+        format!("name the {what} file itself, not its folder")
+    } else if kind == ErrorKind::InvalidData {
+        "save it as UTF-8 text".to_owned()
+    } else {
+        format!("`cat {}` should show its text", file.display())
+    };
+    Problem::of_file(file, format!("cannot read the {what} file: {error}")).with_hint(hint)
 }
 
 fn done<T>(value: T, mut problems: Vec<Problem>) -> Result<T, Problems> {

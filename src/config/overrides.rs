@@ -2,7 +2,6 @@
 
 use super::problem::Problem;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use toml_edit::{Item, Value};
 
 /// What the names of such variables begin with; `__` separates the levels of a key.
@@ -36,7 +35,7 @@ pub(super) fn overrides(
         let key = levels.to_ascii_lowercase().replace("__", ".");
         if let Some(other) = found.get(&key) {
             let message = format!("{} sets the same key: keep one of them", other.variable);
-            problems.push(Problem { file: PathBuf::from(variable), line: None, key: Some(key), message });
+            problems.push(Problem { key: Some(key), ..Problem::of_file(variable.as_ref(), message) });
             continue;
         }
         found.insert(key, Override { variable, value });

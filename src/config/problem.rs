@@ -14,12 +14,20 @@ pub struct Problem {
     pub key: Option<String>,
     /// What is wrong, and what would be right.
     pub message: String,
+    /// What to do about it, where that is more than to mend the line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 impl Problem {
     /// Returns a problem of a file as a whole.
     pub(crate) fn of_file(file: &Path, message: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line: None, key: None, message: message.into() }
+        Self { file: file.to_owned(), line: None, key: None, message: message.into(), hint: None }
+    }
+
+    /// Returns the problem with a hint.
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
     }
 }
 
@@ -36,6 +44,9 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What to do about a mistake whose message says what would be right.
+const MEND: &str = "mend what is named, and let `tollgate check` tell whether anything is left";
+
 /// Every mistake that was found, in the order of files and lines; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(pub(super) Vec<Problem>);
@@ -44,6 +55,18 @@ impl Problems {
     /// Returns the mistakes one by one.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.0.iter()
+    }
+
+    /// Returns what to do about them, each thing once; never nothing.
+    pub fn hints(&self) -> Vec<&str> {
+        let mut hints = Vec::new();
+        for problem in self {
+            let hint = problem.hint.as_deref().unwrap_or(MEND);
+            if !hints.contains(&hint) {
+                hints.push(hint);
+            }
+        }
+        hints
     }
 }
 

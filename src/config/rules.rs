@@ -8,6 +8,9 @@ use http::Uri;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
+/// What to do about a services file without services.
+const ADD_SERVICE: &str = "`tollgate services add NAME --profile MODEL=ARN` adds one";
+
 /// Checks the config file by itself.
 pub(super) fn check_config(config: &Config, sheet: &mut Sheet) {
     let listen = &config.listen;
@@ -60,6 +63,9 @@ fn is_own(endpoint: &Uri, listener: SocketAddr) -> bool {
 /// Checks the services against each other and against the config.
 pub(super) fn check_services(config: &Config, file: &ServicesFile, sheet: &mut Sheet) {
     check_owners(file, sheet);
+    if file.services.is_empty() && sheet.problems.is_empty() {
+        sheet.warn("has no services: every call is refused", ADD_SERVICE);
+    }
     for service in &file.services {
         if service.profiles.is_empty() {
             let message = "has no profiles: every model is unmapped for it";

@@ -53,7 +53,7 @@ impl Sheet {
             Err(error) => {
                 let line = error.span().map(|span| self.line(&span));
                 let message = format!("not TOML: {}", error.message().replace('\n', "; "));
-                self.problems.push(Problem { file: self.file.clone(), line, key: None, message });
+                self.problems.push(Problem { line, ..Problem::of_file(&self.file, message) });
                 None
             }
         }
@@ -74,6 +74,11 @@ impl Sheet {
         self.problems.push(problem(self.place(key), message));
     }
 
+    /// Records something to look at in the file as a whole.
+    pub(super) fn warn(&mut self, message: impl Into<String>, hint: impl Into<String>) {
+        self.warnings.push(Problem::of_file(&self.file, message).with_hint(hint));
+    }
+
     /// Records something to look at.
     pub(super) fn warn_key(&mut self, key: &str, message: impl Into<String>) {
         self.warnings.push(problem(self.place(key), message));
@@ -83,8 +88,8 @@ impl Sheet {
     pub(super) fn finish(&mut self) {
         for (key, set) in std::mem::take(&mut self.overrides) {
             let message = unknown(&key, self.known.iter().map(String::as_str));
-            let file = PathBuf::from(set.variable);
-            self.problems.push(Problem { file, line: None, key: Some(key), message });
+            self.problems
+                .push(Problem { key: Some(key), ..Problem::of_file(set.variable.as_ref(), message) });
         }
     }
 
@@ -106,7 +111,7 @@ impl Sheet {
 }
 
 fn problem(place: Place, message: impl Into<String>) -> Problem {
-    Problem { file: place.file, line: place.line, key: Some(place.key), message: message.into() }
+    Problem { line: place.line, key: Some(place.key), ..Problem::of_file(&place.file, message) }
 }
 
 /// One table that is being read, key by key.

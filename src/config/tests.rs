@@ -366,13 +366,30 @@ fn a_mistake_of_the_environment_names_the_variable() {
 #[test]
 fn a_missing_file_says_what_to_do() {
     let files = Files::new("catalog.services = 'none.toml'", "");
-    assert_eq!(
-        files.problems(&[]),
-        ["none.toml: no such services file: create it, or name another with `services` under [catalog]"]
-    );
+    assert_eq!(files.problems(&[]), ["none.toml: no such services file"]);
+    let missing = files.load(&[]).unwrap_err();
+    assert!(missing.hints()[0].starts_with("an empty file will do"), "{missing:?}");
     let missing = load(Path::new("no/tollgate.toml"), []).unwrap_err();
-    assert_eq!(
-        missing.to_string(),
-        "no/tollgate.toml: no such config file: create it, or name another with --config"
-    );
+    assert_eq!(missing.to_string(), "no/tollgate.toml: no such config file");
+    assert!(missing.hints()[0].starts_with("`tollgate init` writes one"), "{missing:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_says_what_to_do() {
+    let files = Files::new("catalog.services = '.'", "");
+    let problems = files.load(&[]).unwrap_err();
+    assert!(problems.to_string().contains("cannot read the services file: Is a directory"), "{problems}");
+    assert_eq!(problems.hints(), ["name the services file itself, not its folder"]);
+    std::fs::write(files.path("tollgate.toml"), b"\xff").unwrap();
+    assert_eq!(files.load(&[]).unwrap_err().hints(), ["save it as UTF-8 text"]);
+}
+
+#[test]
+fn no_services_are_no_mistake_but_worth_a_word() {
+    for services in ["", "# None yet.\n", "[services]\n"] {
+        let files = Files::new("", services);
+        let warnings = files.load(&[]).unwrap().warnings;
+        assert_eq!(files.text(&warnings), ["services.toml: has no services: every call is refused"]);
+        assert!(warnings[0].hint.as_ref().unwrap().contains("`tollgate services add "));
+    }
 }

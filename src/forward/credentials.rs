@@ -24,6 +24,10 @@ const FAILURE_HOLDS: Duration = Duration::from_secs(1);
 /// How long a call waits for credentials.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What to do where there are none.
+const HINT: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine or pod a role; \
+    `aws sts get-caller-identity` shows what the chain finds";
+
 /// Returns the AWS SDK's default chain: environment, profile, SSO, web identity, ECS, IMDS.
 ///
 /// # Errors
@@ -110,11 +114,11 @@ impl CredentialsCache {
             }
             Ok(Err(error)) => {
                 let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-                tracing::error!(%error, cause, "no AWS credentials");
+                tracing::error!(%error, cause, hint = HINT, "no AWS credentials: calls fail until there are some");
                 Err(cause)
             }
             Err(_) => {
-                tracing::error!(timeout = ?TIMEOUT, "no AWS credentials: the provider is silent");
+                tracing::error!(timeout = ?TIMEOUT, hint = HINT, "no AWS credentials: the provider is silent");
                 Err("the credentials provider does not answer".to_owned())
             }
         }

@@ -70,7 +70,7 @@ impl Sources {
     async fn swap(&mut self, gateway: &Gateway, loaded: Loaded) -> Result<usize, String> {
         let Loaded { config, services, warnings, files } = loaded;
         for warning in warnings {
-            tracing::warn!(%warning, "config");
+            tracing::warn!(%warning, hint = warning.hint, "config");
         }
         for key in fixed_at_start(&gateway.snapshot.load().config, &config) {
             tracing::warn!(key, "a change of this key takes a restart");

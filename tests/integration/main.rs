@@ -25,6 +25,8 @@ mod headless;
 #[cfg(test)]
 mod held;
 #[cfg(test)]
+mod hints;
+#[cfg(test)]
 mod idling;
 #[cfg(test)]
 mod leaving;
@@ -32,6 +34,8 @@ mod leaving;
 mod multiplexed;
 #[cfg(test)]
 mod passing;
+#[cfg(test)]
+mod program;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
