@@ -54,9 +54,10 @@ async fn until_told_to_stop(server: &Server, sources: Sources) -> anyhow::Result
     let demand = Arc::clone(&sources.demand);
     let gateway = Arc::clone(server.gateway());
     let tasks = gateway.shutdown.tasks.clone();
-    tasks.spawn(look_for_credentials(Arc::clone(server.credentials()), gateway.shutdown.stopping.clone()));
+    let looking = look_for_credentials(Arc::clone(server.credentials()), gateway.shutdown.stopping.clone());
     tasks.spawn(sources.watch(gateway));
     tracing::info!(data = %server.data(), admin = %server.admin(), version = env!("CARGO_PKG_VERSION"), "serving");
+    tasks.spawn(looking);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
