@@ -7,8 +7,10 @@ mod check;
 mod demo;
 mod edit;
 mod failure;
+mod init;
 mod keys;
 mod replace;
+mod samples;
 mod serve;
 mod services;
 mod table;
@@ -47,6 +49,8 @@ pub struct Cli {
 pub enum Command {
     /// Serves the gateway until SIGTERM or SIGINT; SIGHUP, like a change of its files, reloads the config.
     Serve,
+    /// Writes a config file and a services file to begin with, for the region that this machine's AWS settings name.
+    Init(init::InitArgs),
     /// Runs a gateway in front of a simulated Bedrock, with sample services: no AWS account needed.
     Demo(demo::DemoArgs),
     /// Makes one Converse call through a gateway with the AWS SDK, and prints the text and the usage.
@@ -106,6 +110,7 @@ pub fn run(cli: Cli, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<
     let mut context = Context { config: cli.config, env, out };
     match cli.command {
         Command::Serve => serve::run(&context),
+        Command::Init(args) => init::run(&mut context, &args),
         Command::Demo(args) => demo::run(&mut context, &args),
         Command::Call(args) => call::run(&mut context, &args),
         Command::Check { format } => check::run(&mut context, format),

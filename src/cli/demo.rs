@@ -2,6 +2,7 @@
 
 mod trickle;
 
+use super::samples::{CONFIG, SERVICES};
 use super::table::write_table;
 use super::{Context, Failure};
 use crate::config::{Loaded, Log, load};
@@ -21,12 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-
-/// The sample config and services, as they are shipped.
-const SAMPLES: [(&str, &str); 2] = [
-    ("tollgate.toml", include_str!("../../config/tollgate.toml")),
-    ("services.toml", include_str!("../../config/services.toml")),
-];
 
 /// How a demo is run.
 #[derive(Debug, Args)]
@@ -228,7 +223,7 @@ impl Folder {
         let path = std::env::temp_dir().join(format!("tollgate-demo-{}", std::process::id()));
         let folder = Self(path);
         std::fs::create_dir(&folder.0).with_context(|| format!("cannot make {}", folder.0.display()))?;
-        for (name, text) in SAMPLES {
+        for (name, text) in [("tollgate.toml", CONFIG), ("services.toml", SERVICES)] {
             std::fs::write(folder.0.join(name), text).with_context(|| format!("cannot write {name}"))?;
         }
         Ok(folder)

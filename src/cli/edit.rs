@@ -58,9 +58,7 @@ impl ServicesEditor {
             return Err(Failure::refused(format!("service '{name}' exists already"), hint));
         }
         let mut table = new_table(service);
-        if !self.document.is_empty() {
-            table.decor_mut().set_prefix("\n");
-        }
+        table.decor_mut().set_prefix(self.take_heading());
         let root = self.document.as_table_mut().entry("services").or_insert_with(|| {
             let mut services = Table::new();
             services.set_implicit(true);
@@ -70,6 +68,16 @@ impl ServicesEditor {
             services.insert(name, Item::Table(table));
         }
         Ok(())
+    }
+
+    /// Returns what parts a new table from what stands above it; comments of a file without tables become that.
+    fn take_heading(&mut self) -> String {
+        if !self.document.is_empty() {
+            return "\n".to_owned();
+        }
+        let comments = text_of(Some(self.document.trailing()));
+        self.document.set_trailing("");
+        if comments.trim().is_empty() { String::new() } else { format!("{}\n\n", comments.trim_end()) }
     }
 
     /// Removes a service and the comment just above it.

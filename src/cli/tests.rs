@@ -151,13 +151,13 @@ default_model = \"m.x\"
 fn a_service_is_added_to_an_empty_file() {
     let place = Place::new("", "# None yet.\n");
     place.run(&["services", "add", "a"]).unwrap();
-    assert!(
-        place.text().contains("[services.a]\n") && place.text().contains("# None yet."),
-        "{}",
-        place.text()
-    );
+    assert_eq!(place.text(), "# None yet.\n\n[services.a]\n");
     place.run(&["services", "add", "b"]).unwrap();
     assert_eq!(load_names(&place), ["a", "b"]);
+    for name in ["a", "b"] {
+        place.run(&["services", "remove", name]).unwrap();
+    }
+    assert_eq!(place.text(), "# None yet.\n\n");
 }
 
 fn load_names(place: &Place) -> Vec<String> {

@@ -29,6 +29,8 @@ mod hints;
 #[cfg(test)]
 mod idling;
 #[cfg(test)]
+mod init;
+#[cfg(test)]
 mod leaving;
 #[cfg(test)]
 mod multiplexed;

@@ -40,6 +40,11 @@ impl Workplace {
         self.0.path().join(name)
     }
 
+    /// Returns the text of a file in it.
+    pub(crate) fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
     /// Runs the program to its end.
     pub(crate) fn run(&self, arguments: &[&str], env: &[(&str, &str)]) -> Ran {
         let output = self.command(arguments, env).output().unwrap();
