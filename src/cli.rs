@@ -7,6 +7,8 @@ mod check;
 mod demo;
 mod edit;
 mod failure;
+mod generate;
+mod healthcheck;
 mod init;
 mod keys;
 mod replace;
@@ -16,19 +18,21 @@ mod services;
 mod table;
 #[cfg(test)]
 mod tests;
+mod version;
 
 pub use failure::Failure;
 
 use crate::config::ENV_PREFIX;
 use crate::domain::ServiceName;
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// A gateway in front of the Amazon Bedrock runtime that makes every token belong to the service that spent it.
 #[derive(Debug, Parser)]
-#[command(name = "tollgate", version)]
+#[command(name = "tollgate", version = version::version())]
 pub struct Cli {
     /// The config file.
     #[arg(
@@ -61,12 +65,21 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Asks the gateway whether it is well, for container health checks: exit status 0 or 1.
+    Healthcheck(healthcheck::HealthcheckArgs),
     /// Lists, adds and removes services in the services file, keeping its comments.
     #[command(subcommand)]
     Services(services::ServicesCommand),
     /// Creates, lists and revokes service keys, whose hashes are in the services file.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Writes what a shell needs to complete this program's arguments.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Writes the manual page.
+    Man(generate::ManArgs),
 }
 
 /// How a result is printed.
@@ -114,8 +127,11 @@ pub fn run(cli: Cli, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<
         Command::Demo(args) => demo::run(&mut context, &args),
         Command::Call(args) => call::run(&mut context, &args),
         Command::Check { format } => check::run(&mut context, format),
+        Command::Healthcheck(args) => healthcheck::run(&mut context, &args),
         Command::Services(command) => services::run(&mut context, command),
         Command::Keys(command) => keys::run(&mut context, command),
+        Command::Completions { shell } => generate::completions(&mut context, shell),
+        Command::Man(args) => generate::man(&mut context, &args),
     }
 }
 

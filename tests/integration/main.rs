@@ -21,7 +21,11 @@ mod exactness;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod headless;
+#[cfg(test)]
+mod healthcheck;
 #[cfg(test)]
 mod held;
 #[cfg(test)]
