@@ -1,6 +1,7 @@
 //! The upstream side of a call: headers, signature, connection.
 
 mod answer;
+mod certificate;
 mod client;
 mod connect;
 mod connection;
@@ -81,7 +82,7 @@ pub struct Outgoing<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForwardError {
     /// No connection came about, so nothing was sent.
-    #[error("Bedrock cannot be reached: {0}; try again")]
+    #[error("Bedrock cannot be reached: {0}")]
     Unreachable(String),
     /// There are no credentials to sign with, so nothing was sent.
     #[error("the gateway has no AWS credentials to call Bedrock with: {0}")]

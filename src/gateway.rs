@@ -1,6 +1,7 @@
 //! The request path: one call per stage, and the only place that joins them.
 
 mod client_line;
+mod clock_skew;
 mod departure;
 mod exchange;
 mod labels;
@@ -10,6 +11,7 @@ mod route;
 mod snapshot;
 
 pub use client_line::ClientLine;
+pub use clock_skew::ClockSkew;
 pub use route::{Route, RouteError};
 pub use snapshot::{Setting, Snapshot};
 
@@ -27,7 +29,7 @@ use arc_swap::ArcSwap;
 use axum::body::Body;
 use departure::Departure;
 use exchange::{Call, Exchange};
-use http::{HeaderMap, HeaderName, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,6 +54,8 @@ pub struct Gateway {
     pub forward: Arc<Forward>,
     /// Where records go.
     pub recorder: Arc<Recorder>,
+    /// Whether it is the clock that makes AWS refuse calls.
+    pub clock_skew: ClockSkew,
 }
 
 /// A request's head, and when it came.
@@ -195,6 +199,9 @@ impl Gateway {
                 return error.into_response(id);
             }
         };
+        if response.status() == StatusCode::FORBIDDEN {
+            self.clock_skew.look(response.headers(), self.clock);
+        }
         let headers = response.headers_mut();
         headers::for_client(headers);
         insert_id(headers, &X_TOLLGATE_REQUEST_ID, id);

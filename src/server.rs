@@ -15,7 +15,7 @@ use crate::domain::RequestId;
 use crate::error::GatewayError;
 use crate::forward::credentials::CredentialsCache;
 use crate::forward::{Client, Forward};
-use crate::gateway::{Gateway, Setting, Snapshot};
+use crate::gateway::{ClockSkew, Gateway, Setting, Snapshot};
 use crate::metrics::Metrics;
 use crate::record::Recorder;
 use crate::shutdown::Shutdown;
@@ -88,6 +88,7 @@ impl Server {
             clock,
             forward: Arc::new(Forward::new(client, Arc::clone(&credentials), clock)),
             recorder: Arc::new(Recorder::new(surroundings.access_log)),
+            clock_skew: ClockSkew::default(),
         });
         let server = Self {
             data: data_address,

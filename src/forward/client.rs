@@ -4,7 +4,7 @@ use super::answer::{Answer, Line};
 use super::connection::{CallError, Connection};
 use super::outbound::Outbound;
 use super::pool::{MAX_REST, Pool};
-use super::{Endpoint, ForwardError, connect};
+use super::{Endpoint, ForwardError, certificate, connect};
 use crate::clock::Clock;
 use connect::PromptConnector;
 use http::Response;
@@ -47,7 +47,7 @@ impl Client {
             }
         }
         let connecting = self.connector.clone().oneshot(endpoint.uri.clone());
-        let stream = connecting.await.map_err(|error| ForwardError::Unreachable(root_cause(&*error)))?;
+        let stream = connecting.await.map_err(|error| unreachable(&*error))?;
         let mut connection = Connection::new(stream);
         let head = connection.call(&mut request).await.map_err(|_| ForwardError::Reset)?;
         Ok(self.answer(endpoint, head, connection, request))
@@ -81,6 +81,11 @@ impl Client {
             self.pool.sweep(self.clock.instant());
         }
     }
+}
+
+fn unreachable(error: &(dyn std::error::Error + 'static)) -> ForwardError {
+    let cause = certificate::fault(error).unwrap_or_else(|| format!("{}; try again", root_cause(error)));
+    ForwardError::Unreachable(cause)
 }
 
 fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {

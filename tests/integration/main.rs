@@ -53,6 +53,8 @@ mod socket;
 #[cfg(test)]
 mod stopping;
 #[cfg(test)]
+mod trust;
+#[cfg(test)]
 mod unchanged;
 #[cfg(test)]
 mod upstream;

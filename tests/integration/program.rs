@@ -100,6 +100,12 @@ impl Running {
     pub(crate) fn serving(&self) -> String {
         self.logged("serving")["data"].as_str().unwrap().to_owned()
     }
+
+    /// Ends it, and returns how many lines that nobody has asked for have a message that begins like this.
+    pub(crate) fn end_and_count(mut self, message: &str) -> usize {
+        self.child.kill().unwrap();
+        self.log.iter().filter(|line| line.contains(&format!("\"message\":\"{message}"))).count()
+    }
 }
 
 impl Drop for Running {
