@@ -1,0 +1,38 @@
+# The gateway as an image of its binary and what that needs: no shell, no package manager, no root.
+#
+#   docker build --build-arg TOLLGATE_COMMIT=$(git rev-parse --short=7 HEAD) -t tollgate .
+#   docker run -p 8080:8080 -v ./config:/etc/tollgate:ro -e AWS_REGION ... tollgate
+#
+# The steps are scripts that run without an engine as well; deploy/check-image tries what they make.
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /build
+
+# The dependencies are a layer of their own, made anew only when the manifest, the lock file or the script changes.
+COPY Cargo.toml Cargo.lock ./
+COPY deploy/build-image-binary deploy/
+RUN deploy/build-image-binary dependencies
+
+COPY build.rs ./
+COPY config config
+COPY src src
+COPY deploy/image-root deploy/
+# The checkout's .git stays outside: whoever builds says which commit it is.
+ARG TOLLGATE_COMMIT=unknown
+RUN deploy/build-image-binary program && deploy/image-root target/release/tollgate /image
+
+# From nothing rather than from a slim or distroless base: Debian's alone is over the 40 MB that the whole image is
+# to stay below, and each file of this one is listed in deploy/image-root. A rebuild takes up the build stage's fixes
+# of glibc and of the CA certificates.
+FROM scratch
+COPY --from=build /image /
+USER 65532:65532
+ENV TOLLGATE_CONFIG=/etc/tollgate/tollgate.toml \
+    TOLLGATE__LISTEN__DATA=0.0.0.0:8080
+# The admin plane stays on the container's loopback: a scraper runs in the same pod or network namespace.
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/usr/local/bin/tollgate", "healthcheck"]
+# Calls in flight have half a minute (listen.shutdown_grace): stop the container with a longer timeout than that.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/local/bin/tollgate"]
+CMD ["serve"]
