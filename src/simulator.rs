@@ -2,8 +2,8 @@
 //! network does when told to, and knows what it said was used.
 //!
 //! It checks every signature with the whole of aws-sigv4, so that what the gateway sends is held against
-//! somebody else's reading of the rules. Requests steer it with `x-sim-*` headers; `simulator/steer.rs` lists
-//! them.
+//! somebody else's reading of the rules. Requests steer it with `x-sim-*` headers, or words in the prompt;
+//! `simulator/steer.rs` lists them.
 
 mod calls;
 mod chunks;

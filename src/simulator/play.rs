@@ -218,7 +218,7 @@ mod tests {
             .map(|(k, v)| (k.parse().unwrap(), HeaderValue::from_static(v)))
             .into_iter()
             .collect();
-        let steering = Steering::of(&headers).unwrap();
+        let steering = Steering::of(&headers, b"").unwrap();
         let (ledger, breaker) = (Arc::new(Ledger::default()), Arc::new(Breaker::default()));
         let watch = Watch { ledger: Arc::clone(&ledger), request_id: "r".to_owned(), breaker };
         let tokens = TokenTotals { input: 1, ..TokenTotals::default() };

@@ -144,7 +144,7 @@ impl Service {
             self.ledger.refuse_signature();
             Refusal::signature(message)
         })?;
-        let steering = asked.steering.insert(Steering::of(&call.headers)?);
+        let steering = asked.steering.insert(Steering::of(&call.headers, &call.body)?);
         if let Some(Fault::Status(status)) = steering.fault {
             return Err(Refusal::of_status(status));
         }

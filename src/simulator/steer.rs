@@ -1,5 +1,8 @@
 //! The `x-sim-*` headers with which a request steers its own answer.
 //!
+//! A client that cannot add headers writes them into its prompt, as words such as `x-sim-chunks=20`: a word anywhere
+//! in the body stands for the header where that is absent, and of several the last.
+//!
 //! | header | meaning |
 //! |---|---|
 //! | `x-sim-input-tokens`, `-output-tokens`, `-cache-read-tokens`, `-cache-write-tokens` (five minutes), `-cache-write-1h-tokens` | the numbers to state |
@@ -13,6 +16,7 @@
 use super::refusal::Refusal;
 use super::truth::TokenTotals;
 use http::HeaderMap;
+use memchr::memmem;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
@@ -73,17 +77,12 @@ pub(super) enum Fault {
 }
 
 impl Steering {
-    /// Reads the headers.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
-        let fault = match headers.get("x-sim-fault") {
-            Some(value) => {
-                Some(value.to_str().ok().and_then(Fault::parse).ok_or_else(|| bad("x-sim-fault"))?)
-            }
-            None => None,
-        };
-        let chunks: Option<NonZeroUsize> = number(headers, "x-sim-chunks")?;
-        let text_bytes: Option<usize> = number(headers, "x-sim-text-bytes")?;
-        let pace: Option<u64> = number(headers, "x-sim-pace-ms")?;
+    /// Reads the headers and the words of the body.
+    pub(super) fn of(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
+        let said = Said { headers, body: memmem::find(body, b"x-sim-").map(|_| body) };
+        let chunks: Option<NonZeroUsize> = said.number("x-sim-chunks")?;
+        let text_bytes: Option<usize> = said.number("x-sim-text-bytes")?;
+        let pace: Option<u64> = said.number("x-sim-pace-ms")?;
         if chunks.is_some_and(|chunks| chunks.get() > MAX_CHUNKS) {
             return Err(bad("x-sim-chunks"));
         }
@@ -94,14 +93,14 @@ impl Steering {
             chunks: chunks.unwrap_or(DEFAULT_CHUNKS),
             text_bytes,
             pace: pace.map(Duration::from_millis),
-            split: number(headers, "x-sim-split")?,
-            content_length: number::<u8>(headers, "x-sim-content-length")? == Some(1),
-            fault,
-            input: number(headers, "x-sim-input-tokens")?,
-            output: number(headers, "x-sim-output-tokens")?,
-            cache_read: number(headers, "x-sim-cache-read-tokens")?,
-            cache_write_5m: number(headers, "x-sim-cache-write-tokens")?,
-            cache_write_1h: number(headers, "x-sim-cache-write-1h-tokens")?,
+            split: said.number("x-sim-split")?,
+            content_length: said.number::<u8>("x-sim-content-length")? == Some(1),
+            fault: said.value("x-sim-fault", Fault::parse)?,
+            input: said.number("x-sim-input-tokens")?,
+            output: said.number("x-sim-output-tokens")?,
+            cache_read: said.number("x-sim-cache-read-tokens")?,
+            cache_write_5m: said.number("x-sim-cache-write-tokens")?,
+            cache_write_1h: said.number("x-sim-cache-write-1h-tokens")?,
         })
     }
 
@@ -143,14 +142,80 @@ impl Fault {
     }
 }
 
-/// Returns a header's number, if the header is there.
-fn number<T: FromStr>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Refusal> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
-    parsed.map(Some).ok_or_else(|| bad(name))
+/// Where a request may say how it is to be answered.
+#[derive(Debug, Clone, Copy)]
+struct Said<'a> {
+    headers: &'a HeaderMap,
+    /// The body, if any steering word is in it.
+    body: Option<&'a [u8]>,
 }
 
-/// A steering header that makes no sense is an error, lest a test pass for the wrong reason.
+impl Said<'_> {
+    /// Returns what a header says, or the body in its place, if either does.
+    fn value<T>(&self, name: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Refusal> {
+        let text = match self.headers.get(name) {
+            Some(value) => value.to_str().ok(),
+            None => match self.body.and_then(|body| word(body, name)) {
+                Some(value) => std::str::from_utf8(value).ok(),
+                None => return Ok(None),
+            },
+        };
+        text.and_then(parse).map(Some).ok_or_else(|| bad(name))
+    }
+
+    fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, Refusal> {
+        self.value(name, |text| text.parse().ok())
+    }
+}
+
+/// Returns the value of a body's last word of that name; it ends where JSON or the text goes on.
+fn word<'a>(body: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let name = format!("{name}=");
+    let (_, rest) =
+        body.split_at_checked(memmem::rfind(body, name.as_bytes())?.saturating_add(name.len()))?;
+    rest.split(|byte| !byte.is_ascii_alphanumeric() && !b":-".contains(byte)).next()
+}
+
+/// Steering that makes no sense is an error, lest a test pass for the wrong reason.
 fn bad(name: &str) -> Refusal {
     Refusal::validation(format!("the simulator does not understand the value of {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn steering(headers: &[(&'static str, &'static str)], prompt: &str) -> Result<Steering, Refusal> {
+        let headers =
+            headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+        let body = serde_json::json!({ "messages": [{ "content": [{ "text": prompt }] }] }).to_string();
+        Steering::of(&headers.collect(), body.as_bytes())
+    }
+
+    #[test]
+    fn words_of_the_body_stand_for_absent_headers() {
+        let steered = steering(
+            &[("x-sim-chunks", "3")],
+            "Hi.\nx-sim-chunks=4 x-sim-fault=exception:2:throttlingException, x-sim-pace-ms=7\n\
+             x-sim-input-tokens=1 x-sim-input-tokens=2",
+        );
+        let steered = steered.unwrap();
+        assert_eq!((steered.chunks.get(), steered.pace), (3, Some(Duration::from_millis(7))));
+        assert_eq!(
+            steered.fault,
+            Some(Fault::Exception { after: 2, kind: "throttlingException".to_owned() })
+        );
+        assert_eq!(steered.tokens(0, 0).input, 2);
+        assert_eq!(steering(&[], "chunks=4 sim-chunks=4").unwrap().chunks, DEFAULT_CHUNKS);
+    }
+
+    #[test]
+    fn words_that_make_no_sense_are_refused() {
+        for prompt in
+            ["x-sim-chunks=", "x-sim-chunks=0", "x-sim-fault=throttled", "x-sim-pace-ms= 5", "x-sim-split=é"]
+        {
+            assert!(steering(&[], prompt).unwrap_err().message.contains("x-sim-"), "{prompt}");
+        }
+    }
 }
