@@ -3,6 +3,7 @@
  * one line of JSON.
  */
 
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 // A service key goes where these libraries look for a Bedrock API key; before their clients are made.
@@ -20,9 +21,8 @@ export const CACHED = `${PROMPT} x-sim-cache-read-tokens=500 x-sim-cache-write-t
 export const THROTTLED = `${PROMPT} x-sim-fault=throttle`;
 export const SLOW = `${PROMPT} x-sim-pace-ms=200 x-sim-chunks=20`;
 
-/** A PNG of one pixel, in base 64. */
-export const PIXEL =
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg==";
+/** A PNG of one pixel. */
+export const PIXEL = readFileSync(new URL("pixel.png", import.meta.url));
 
 /** What a tool's input looks like, as a JSON schema. */
 export const FISH = { type: "object", properties: { fish: { type: "string" } }, required: ["fish"] };

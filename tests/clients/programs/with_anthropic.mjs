@@ -42,7 +42,7 @@ await serve({
   tools: () => create(PROMPT, { tools: [{ name: "price", input_schema: FISH }] }),
 
   image: () => {
-    const source = { type: "base64", media_type: "image/png", data: PIXEL };
+    const source = { type: "base64", media_type: "image/png", data: PIXEL.toString("base64") };
     return create([text, { type: "image", source }]);
   },
 

@@ -86,7 +86,7 @@ await serve({
   },
 
   image: () => {
-    const image = { format: "png", source: { bytes: Buffer.from(PIXEL, "base64") } };
+    const image = { format: "png", source: { bytes: PIXEL } };
     return converse([{ text: PROMPT }, { image }]);
   },
 
