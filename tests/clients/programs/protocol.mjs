@@ -9,9 +9,6 @@ import { createInterface } from "node:readline";
 // A service key goes where these libraries look for a Bedrock API key; before their clients are made.
 if (process.env.SERVICE_KEY) process.env.AWS_BEARER_TOKEN_BEDROCK = process.env.SERVICE_KEY;
 
-/** The header that names the service, where that is the way of identity. */
-export const HEADERS = process.env.SERVICE ? { "x-tollgate-service": process.env.SERVICE } : {};
-
 export const CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 /** A model that no service has a profile for. */
 export const UNMAPPED = "anthropic.claude-3-opus-20240229-v1:0";

@@ -1,4 +1,4 @@
-/** The AI SDK: its provider for Bedrock speaks Converse, the one for Claude on Bedrock InvokeModel. */
+/** The AI SDK, which has a provider for Converse, and one for InvokeModel with Claude. */
 
 // manual:
 import { createAmazonBedrock } from "@ai-sdk/amazon-bedrock";
@@ -11,14 +11,20 @@ async function ask(prompt) {
 }
 // end of manual
 
-import { createAmazonBedrockAnthropic } from "@ai-sdk/amazon-bedrock/anthropic";
 import { jsonSchema, streamText, tool } from "ai";
-import { CACHED, CLAUDE, FISH, HEADERS, PIXEL, PROMPT, serve, SLOW, THROTTLED, UNMAPPED } from "./protocol.mjs";
+import { CACHED, CLAUDE, FISH, PIXEL, PROMPT, serve, SLOW, THROTTLED, UNMAPPED } from "./protocol.mjs";
 
-// Headers, where they are to be sent, are a setting of the provider.
-const settings = { region: "us-west-2", baseURL: process.env.BASE_URL, headers: HEADERS };
+// manual: With the service in a header, and by InvokeModel in place of Converse:
+import { createAmazonBedrockAnthropic } from "@ai-sdk/amazon-bedrock/anthropic";
+
+const settings = {
+  region: "us-west-2",
+  baseURL: process.env.BASE_URL,
+  headers: process.env.SERVICE ? { "x-tollgate-service": process.env.SERVICE } : {},
+};
 const converse = createAmazonBedrock(settings);
 const invoke = createAmazonBedrockAnthropic(settings);
+// end of manual
 
 /** `inputTokens` has all input in it; its details tell what came from the cache. */
 function told({ text, usage }) {

@@ -14,10 +14,17 @@ async function ask(content) {
 }
 // end of manual
 
-import { CACHED, CLAUDE, FISH, HEADERS, ofMessage, PIXEL, PROMPT, serve, SLOW } from "./protocol.mjs";
-import { THROTTLED, UNMAPPED } from "./protocol.mjs";
+import { CACHED, CLAUDE, FISH, ofMessage, PIXEL, PROMPT, serve, SLOW, THROTTLED, UNMAPPED } from "./protocol.mjs";
 
-const bedrock = anthropic.withOptions({ defaultHeaders: HEADERS });
+// manual: With the service in a header, which is signed too:
+const named = new AnthropicBedrock({
+  awsRegion: "us-west-2",
+  baseURL: process.env.BASE_URL,
+  defaultHeaders: { "x-tollgate-service": process.env.SERVICE },
+});
+// end of manual
+
+const bedrock = process.env.SERVICE ? named : anthropic;
 
 function told({ content, usage }) {
   return { stated: ofMessage(usage), text: content[0].text };

@@ -17,15 +17,17 @@ import {
   InvokeModelCommand,
   InvokeModelWithResponseStreamCommand,
 } from "@aws-sdk/client-bedrock-runtime";
-import { CACHED, CLAUDE, FISH, HEADERS, ofConverse, ofMessage, PIXEL, PROMPT, serve, SLOW } from "./protocol.mjs";
+import { CACHED, CLAUDE, FISH, ofConverse, ofMessage, PIXEL, PROMPT, serve, SLOW } from "./protocol.mjs";
 import { THROTTLED, UNMAPPED } from "./protocol.mjs";
 
-// A header is added by a middleware; in the step "build" it is signed too.
-const addHeaders = (next) => (args) => {
-  Object.assign(args.request.headers, HEADERS);
+// manual: With the service in a header, which is signed too:
+const nameTheService = (next) => (args) => {
+  args.request.headers["x-tollgate-service"] = process.env.SERVICE;
   return next(args);
 };
-bedrock.middlewareStack.add(addHeaders, { step: "build" });
+
+if (process.env.SERVICE) bedrock.middlewareStack.add(nameTheService, { step: "build" });
+// end of manual
 
 function told({ output, usage }) {
   return { stated: ofConverse(usage), text: output.message.content[0].text };

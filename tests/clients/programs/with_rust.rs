@@ -18,9 +18,7 @@ async fn ask(bedrock: &Client, text: &str) -> Result<ConverseOutput, Error> {
 }
 // end of manual
 
-use aws_sdk_bedrockruntime::config::interceptors::BeforeTransmitInterceptorContextMut;
-use aws_sdk_bedrockruntime::config::{ConfigBag, Intercept, RuntimeComponents, Token};
-use aws_sdk_bedrockruntime::error::{BoxError, BuildError, DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_bedrockruntime::error::{BuildError, DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_bedrockruntime::primitives::Blob;
 use aws_sdk_bedrockruntime::types::{
     CachePointBlock, CachePointType, ConverseStreamOutput, ImageBlock, ImageFormat, ImageSource,
@@ -43,7 +41,11 @@ const PIXEL: &[u8] = include_bytes!("pixel.png");
 
 type Answer = Result<Value, Error>;
 
-/// Adds the header that names the service, before the request is signed.
+// manual: With the service in a header, which is signed too:
+use aws_sdk_bedrockruntime::config::interceptors::BeforeTransmitInterceptorContextMut;
+use aws_sdk_bedrockruntime::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_bedrockruntime::error::BoxError;
+
 #[derive(Debug)]
 struct Named(String);
 
@@ -63,18 +65,28 @@ impl Intercept for Named {
     }
 }
 
+fn with_service(bedrock: &Client, service: String) -> Client {
+    Client::from_conf(bedrock.config().to_builder().interceptor(Named(service)).build())
+}
+// end of manual
+
+// manual: With a service key; `AWS_BEARER_TOKEN_BEDROCK` in the environment does the same:
+use aws_sdk_bedrockruntime::config::Token;
+
+fn with_key(bedrock: &Client, key: String) -> Client {
+    let config = bedrock.config().to_builder().bearer_token(Token::new(key, None));
+    Client::from_conf(config.auth_scheme_preference(["httpBearerAuth".into()]).build())
+}
+// end of manual
+
 /// Returns the client, with what it is to identify itself by.
 async fn client() -> Client {
     let bedrock = connect(&env::var("BASE_URL").unwrap_or_default()).await;
-    let mut config = bedrock.config().to_builder();
-    if let Ok(service) = env::var("SERVICE") {
-        config = config.interceptor(Named(service));
+    match (env::var("SERVICE"), env::var("SERVICE_KEY")) {
+        (Ok(service), _) => with_service(&bedrock, service),
+        (_, Ok(key)) => with_key(&bedrock, key),
+        _ => bedrock,
     }
-    if let Ok(key) = env::var("SERVICE_KEY") {
-        // As `from_env` does where AWS_BEARER_TOKEN_BEDROCK is set.
-        config = config.bearer_token(Token::new(key, None)).auth_scheme_preference(["httpBearerAuth".into()]);
-    }
-    Client::from_conf(config.build())
 }
 
 #[tokio::main]
