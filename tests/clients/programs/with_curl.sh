@@ -35,7 +35,8 @@ trap 'rm -r "$scratch"' EXIT
 say() {
   echo '{"messages":[{"role":"user","content":[{"text":"'"$1"'"}'"${2:+,$2}"']}]'"${3:+,$3}"'}'
 }
-invocation='{"anthropic_version":"bedrock-2023-05-31","max_tokens":100,"messages":[{"role":"user","content":"'$prompt'"}]}'
+invocation='{"anthropic_version":"bedrock-2023-05-31","max_tokens":100,
+  "messages":[{"role":"user","content":"'$prompt'"}]}'
 
 # told OPERATION BODY: asks, and says in one line of JSON what came.
 told() {
@@ -113,7 +114,8 @@ while read -r feature; do
     throttled) told converse "$(say "$prompt x-sim-fault=throttle")" ;;
     cancelled)
       # With its reader gone, curl fails to write what comes next, and ends.
-      ask converse-stream "$(say "$prompt x-sim-pace-ms=200 x-sim-chunks=20")" --silent --no-buffer | head --bytes=1 >/dev/null
+      ask converse-stream "$(say "$prompt x-sim-pace-ms=200 x-sim-chunks=20")" --silent --no-buffer |
+        head --bytes=1 >/dev/null
       echo '{"cancelled": true}'
       ;;
     *) echo '{"absent": "this program knows no such feature"}' ;;
