@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 import gateway
+import manual
 from calls import profile_arn
 from emulator import Emulator
 from recorder import Recorder
@@ -23,6 +24,17 @@ allowed_operations = ["ApplyGuardrail", "StartAsyncInvoke", "GetAsyncInvoke", "L
 [services.service-1.profiles]
 "us.anthropic.claude-sonnet-4-5-20250929-v1:0" = "{profile_arn("f10epf91dhod")}"
 """
+
+
+def pytest_addoption(parser):
+    parser.addoption("--write", action="store_true", help="write the manual's snippets and tables, if nothing fails")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    outcomes = config.stash.get(manual.OUTCOMES, None)
+    if outcomes:
+        terminalreporter.section("clients")
+        terminalreporter.write_line(manual.features(outcomes))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,276 @@
+"""Every client that has a program, by each way of identity it has: each feature once, through one gateway.
+
+What a client tells its user must be what the gateway's metrics gained for the client's service. The manifest is
+clients.toml; what is said between runner and program is in programs/protocol.py.
+"""
+
+import json
+import os
+import queue
+import subprocess
+import threading
+import time
+import tomllib
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import starmap
+from pathlib import Path
+
+import gateway
+from calls import CLAUDE, profile_arn
+
+HERE = Path(__file__).parent
+PROGRAMS = HERE / "programs"
+# Where `run` put what the programs need: python, a virtual environment, and node, with the JavaScript clients.
+ENVIRONMENTS = Path(os.environ["CLIENTS"])
+
+FEATURES = (
+    "converse",
+    "converse-stream",
+    "invoke",
+    "invoke-stream",
+    "tools",
+    "image",
+    "cached-prompt",
+    "unmapped",
+    "throttled",
+    "cancelled",
+)
+
+# How long a program may take for one answer, its start and its client's retries included, on a busy machine.
+ANSWER_SECONDS = 180
+# How long a call whose client left may still go on.
+DRAIN_SECONDS = 60
+# Most of a program's time is spent on waiting for its client's next attempt.
+PROGRAMS_AT_A_TIME = 6
+# How much of a program's stderr a failure shows.
+STDERR_LINES = 15
+
+# The counters that are compared, and the label that tells their samples apart within a service.
+COUNTERS = {
+    "tokens_total": "kind",
+    "estimated_tokens_total": "kind",
+    "usage_missing_total": "reason",
+    "requests_total": "outcome",
+    "rejected_total": "code",
+    "client_gone_total": "action",
+}
+
+
+@dataclass(frozen=True)
+class Client:
+    """A table of the manifest."""
+
+    name: str
+    title: str
+    program: str
+    language: str
+    identities: tuple
+    unmapped: str
+    throttled: str
+    attempts: int
+
+    def command(self):
+        program = PROGRAMS / self.program
+        return {
+            ".py": [ENVIRONMENTS / "python/bin/python", program],
+            ".mjs": [ENVIRONMENTS / "node/run", self.program],
+            ".rs": [Path(gateway.TOLLGATE).parent / "examples" / program.stem],
+            ".sh": ["bash", program],
+        }[program.suffix]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A client with one way of identity, and a service to itself."""
+
+    client: Client
+    identity: str
+
+    @property
+    def service(self):
+        return f"{self.client.name}-{self.identity}"
+
+
+@dataclass
+class Outcome:
+    """What became of a feature: nothing is wrong with it, or some things are, or the client does not have it."""
+
+    wrong: list = field(default_factory=list)
+    absent: str = ""
+
+
+def clients():
+    """The clients of the manifest."""
+    tables = tomllib.loads((HERE / "clients.toml").read_text())
+    return [Client(name, **table | {"identities": tuple(table["identities"])}) for name, table in tables.items()]
+
+
+def runs():
+    return [Run(client, identity) for client in clients() for identity in client.identities]
+
+
+def play(endpoint, folder, wanted):
+    """Runs the programs on their features (`wanted`: run to features), and returns the outcome of each of them."""
+    config = gateway.write_config(folder, endpoint, "".join(starmap(service_table, enumerate(wanted))))
+    keys = {run: make_key(config, run.service) for run in wanted if run.identity == "key"}
+    with gateway.serve(config, gateway.SIMULATOR_CREDENTIALS) as running, ThreadPoolExecutor(PROGRAMS_AT_A_TIME) as pool:
+        played = [pool.submit(play_run, running, folder, run, keys.get(run), wanted[run]) for run in wanted]
+        return {(run, feature): outcome for run, of in zip(wanted, played) for feature, outcome in of.result().items()}
+
+
+def service_table(number, run):
+    # The simulated Bedrock knows any application inference profile as one of this model.
+    return f'[services.{run.service}.profiles]\n"{CLAUDE}" = "{profile_arn(f"{number:012}")}"\n'
+
+
+def make_key(config, service):
+    command = [gateway.TOLLGATE, "--config", config, "keys", "create", "--service", service]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
+
+
+def play_run(running, folder, run, key, features):
+    """Starts one program, and asks it for one feature after the other."""
+    base_url = f"{running.data}/s/{run.service}" if run.identity == "path" else running.data
+    env = {"BASE_URL": base_url} | ({"SERVICE": run.service} if run.identity == "header" else {})
+    env |= {"SERVICE_KEY": key} if key else {}
+    outcomes = {}
+    with Program(run, env, folder) as program:
+        for feature in features:
+            before = books(running, run.service)
+            try:
+                answer = program.answer(feature)
+            except NoAnswer as silence:
+                outcomes[feature] = Outcome([f"{silence}\n{program.noise()}"])
+                continue
+            if feature == "cancelled":
+                wait_for_the_drain(running, run.service, before)
+            gained = books(running, run.service) - before
+            outcomes[feature] = judge(run.client, feature, answer, gained)
+            if outcomes[feature].wrong:
+                outcomes[feature].wrong.append(f"{answer}\n{program.noise()}")
+    return outcomes
+
+
+class NoAnswer(Exception):
+    """The program ended, or said nothing for too long, or said what is no JSON."""
+
+
+class Program:
+    """A running program. It sees nothing of this process's environment."""
+
+    def __init__(self, run, env, folder):
+        self.log = folder / f"{run.service}.log"
+        self.command = run.client.command()
+        self.env = {
+            "PATH": f"{ENVIRONMENTS / 'python/bin'}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "LC_ALL": "C.UTF-8",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "AWS_REGION": gateway.REGION,
+            "AWS_ACCESS_KEY_ID": "AKIACLIENT",
+            "AWS_SECRET_ACCESS_KEY": "the-client's",
+            **env,
+        }
+        self.lines = queue.Queue()
+
+    def __enter__(self):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with self.log.open("w") as stderr:
+            self.context = gateway.process(self.command, env=self.env, stderr=stderr, **pipes)
+            self.running = self.context.__enter__()
+        threading.Thread(target=self.read, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception):
+        self.context.__exit__(*exception)
+
+    def read(self):
+        for line in self.running.stdout:
+            self.lines.put(line)
+        self.lines.put(None)
+
+    def answer(self, feature):
+        """What the program answers to the name of a feature."""
+        try:
+            self.running.stdin.write(f"{feature}\n")
+            self.running.stdin.flush()
+            line = self.lines.get(timeout=ANSWER_SECONDS)
+        except (queue.Empty, OSError, ValueError):
+            line = None
+        if line is None:
+            # What it may still say would be taken for the next answer.
+            self.running.kill()
+            self.lines.put(None)
+            raise NoAnswer(f"no answer within {ANSWER_SECONDS} s, or the program has ended")
+        try:
+            return json.loads(line)
+        except ValueError:
+            raise NoAnswer(f"an answer that is no JSON: {line}")
+
+    def noise(self):
+        """The end of what the program wrote to stderr."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-STDERR_LINES:])
+
+
+def books(running, service):
+    """All that the gateway has counted for a service, by counter and label."""
+    counted = Counter()
+    for name, label in COUNTERS.items():
+        for (owner, value), count in running.counter(name, "service", label).items():
+            if owner == service:
+                counted[name, value] += count
+    return counted
+
+
+def wait_for_the_drain(running, service, before):
+    """Returns once a call whose client left has been read to its end, or should have been."""
+    end = time.monotonic() + DRAIN_SECONDS
+    while time.monotonic() < end:
+        gained = books(running, service) - before
+        if gained["tokens_total", "output"] or gained["estimated_tokens_total", "output"]:
+            return
+        time.sleep(0.1)
+
+
+def judge(client, feature, answer, gained):
+    """Holds what a program answered against what the gateway counted."""
+    if "absent" in answer:
+        return Outcome([f"absent, but counted: {gained}"] if gained else [], absent=answer["absent"])
+    used = {kind: count for (name, kind), count in gained.items() if name == "tokens_total"}
+    if feature == "unmapped":
+        return Outcome(wrongs(answer, client.unmapped, gained, {("rejected_total", "model_unmapped"): 1}))
+    if feature == "throttled":
+        return Outcome(wrongs(answer, client.throttled, gained, {("requests_total", "throttled"): client.attempts}))
+    if feature == "cancelled":
+        rest = {key: count for key, count in gained.items() if key[0] != "tokens_total"}
+        expected = {("client_gone_total", "drained"): 1, ("requests_total", "ok"): 1}
+        wrong = [] if answer == {"cancelled": True} else ["it was not cancelled"]
+        wrong += [] if rest == expected else [f"counted {rest}, not {expected}"]
+        return Outcome(wrong + ([] if used.keys() == {"input", "output"} else [f"counted the tokens {used}"]))
+    return Outcome(wrongs_of_success(feature, answer, gained, used))
+
+
+def wrongs(answer, exception, gained, expected):
+    """An exception of that name, and nothing else counted."""
+    wrong = [] if answer.get("exception") == exception else [f"not the exception {exception}"]
+    return wrong + ([] if gained == expected else [f"counted {dict(gained)}, not {expected}"])
+
+
+def wrongs_of_success(feature, answer, gained, used):
+    """The tokens that the client tells its user of are those that were counted, and all were."""
+    if "stated" not in answer:
+        return ["it failed"]
+    wrong = []
+    stated = {kind: count for kind, count in (answer["stated"] or {}).items() if count is not None}
+    if stated != {kind: used.get(kind, 0) for kind in stated}:
+        wrong.append(f"stated {stated}, counted {used}")
+    if answer["stated"] is not None and not {"input", "output"} <= stated.keys():
+        wrong.append("neither input nor output may be left out")
+    needed = {"input", "output"} | ({"cache_read", "cache_write_5m"} if feature == "cached-prompt" else set())
+    if used.keys() != needed:
+        wrong.append(f"counted {used}, where these are used: {sorted(needed)}")
+    if {key: count for key, count in gained.items() if key[0] != "tokens_total"} != {("requests_total", "ok"): 1}:
+        wrong.append(f"it took more than one call, or less: {dict(gained)}")
+    return wrong + ([] if answer.get("text") else ["it has no text"])
