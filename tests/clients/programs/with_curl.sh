@@ -14,14 +14,14 @@ ask() { # OPERATION BODY [OPTION..]
 # end of manual
 
 if [[ -n ${SERVICE:-} ]]; then
-  # manual: With the service in a header, which is signed too:
+# manual: With the service in a header, which is signed too:
   identity+=(--header "x-tollgate-service: $SERVICE")
-  # end of manual
+# end of manual
 fi
 if [[ -n ${SERVICE_KEY:-} ]]; then
-  # manual: With a service key, and no signature:
+# manual: With a service key, and no signature:
   identity=(--header "Authorization: Bearer $SERVICE_KEY")
-  # end of manual
+# end of manual
 fi
 
 unmapped=anthropic.claude-3-opus-20240229-v1:0
