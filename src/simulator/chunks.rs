@@ -10,10 +10,8 @@ use serde_json::{Value, json};
 
 /// Returns ConverseStream's messages; `extra` is what its `metadata` says besides.
 pub(super) fn converse(reply: &Reply<'_>, deltas: usize, extra: Value) -> Result<Vec<Bytes>, Refusal> {
-    let mut messages = vec![
-        stream::event("messageStart", json!({ "role": "assistant" }))?,
-        stream::event("contentBlockStart", json!({ "contentBlockIndex": 0 }))?,
-    ];
+    // Only a tool's block has a contentBlockStart.
+    let mut messages = vec![stream::event("messageStart", json!({ "role": "assistant" }))?];
     for text in reply.pieces(deltas) {
         let delta = json!({ "contentBlockIndex": 0, "delta": { "text": text } });
         messages.push(stream::event("contentBlockDelta", delta)?);

@@ -85,7 +85,7 @@ async fn the_sdk_reads_a_converse_stream() {
         kinds.push(format!("{event:?}").split('(').next().unwrap().to_owned());
     }
     assert_eq!(text.len(), 120);
-    let (before, deltas) = (["MessageStart", "ContentBlockStart"], ["ContentBlockDelta"; 5]);
+    let (before, deltas) = (["MessageStart"], ["ContentBlockDelta"; 5]);
     let after = ["ContentBlockStop", "MessageStop", "Metadata"];
     let expected = [&before[..], &deltas[..], &after[..]].concat();
     assert_eq!(kinds, expected);
