@@ -16,7 +16,7 @@ PAGE = matrix.HERE.parents[1] / "docs/CLIENTS.md"
 OUTCOMES = pytest.StashKey()
 
 PART = re.compile(r"(?<=<!-- written: )([\w-]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
-SNIPPET = re.compile(r"^[#/]+ manual:([^\n]*)\n(.*?)^[#/]+ end of manual", re.DOTALL | re.MULTILINE)
+SNIPPET = re.compile(r"^ *[#/]+ manual:([^\n]*)\n(.*?)^ *[#/]+ end of manual", re.DOTALL | re.MULTILINE)
 
 
 def written(page, outcomes):

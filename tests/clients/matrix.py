@@ -47,15 +47,24 @@ PROGRAMS_AT_A_TIME = 6
 # How much of a program's stderr a failure shows.
 STDERR_LINES = 15
 
-# The counters that are compared, and the label that tells their samples apart within a service.
-COUNTERS = {
-    "tokens_total": "kind",
-    "estimated_tokens_total": "kind",
-    "usage_missing_total": "reason",
-    "requests_total": "outcome",
-    "rejected_total": "code",
-    "client_gone_total": "action",
+# What each of these features has to be for the gateway.
+OPERATIONS = {
+    "converse": "Converse",
+    "converse-stream": "ConverseStream",
+    "invoke": "InvokeModel",
+    "invoke-stream": "InvokeModelWithResponseStream",
 }
+
+# The counters that are compared, and the label that tells their samples apart within a service.
+COUNTERS = [
+    ("tokens_total", "kind"),
+    ("estimated_tokens_total", "kind"),
+    ("usage_missing_total", "reason"),
+    ("requests_total", "outcome"),
+    ("requests_total", "operation"),
+    ("rejected_total", "code"),
+    ("client_gone_total", "action"),
+]
 
 
 @dataclass(frozen=True)
@@ -215,62 +224,45 @@ class Program:
 
 
 def books(running, service):
-    """All that the gateway has counted for a service, by counter and label."""
+    """All that the gateway has counted for a service, by label and its value."""
     counted = Counter()
-    for name, label in COUNTERS.items():
+    for name, label in COUNTERS:
         for (owner, value), count in running.counter(name, "service", label).items():
             if owner == service:
-                counted[name, value] += count
+                counted["estimated" if name == "estimated_tokens_total" else label, value] += count
     return counted
 
 
 def wait_for_the_drain(running, service, before):
     """Returns once a call whose client left has been read to its end, or should have been."""
     end = time.monotonic() + DRAIN_SECONDS
-    while time.monotonic() < end:
-        gained = books(running, service) - before
-        if gained["tokens_total", "output"] or gained["estimated_tokens_total", "output"]:
-            return
+    while time.monotonic() < end and not (books(running, service) - before).keys() & ENDS_OF_A_DRAIN:
         time.sleep(0.1)
+
+
+ENDS_OF_A_DRAIN = {("kind", "output"), ("estimated", "output")}
 
 
 def judge(client, feature, answer, gained):
     """Holds what a program answered against what the gateway counted."""
+    used = {value: count for (label, value), count in gained.items() if label == "kind"}
+    operations = [value for label, value in gained if label == "operation"]
+    rest = {key: count for key, count in gained.items() if key[0] not in ("kind", "operation")}
     if "absent" in answer:
         return Outcome([f"absent, but counted: {gained}"] if gained else [], absent=answer["absent"])
-    used = {kind: count for (name, kind), count in gained.items() if name == "tokens_total"}
-    if feature == "unmapped":
-        return Outcome(wrongs(answer, client.unmapped, gained, {("rejected_total", "model_unmapped"): 1}))
-    if feature == "throttled":
-        return Outcome(wrongs(answer, client.throttled, gained, {("requests_total", "throttled"): client.attempts}))
-    if feature == "cancelled":
-        rest = {key: count for key, count in gained.items() if key[0] != "tokens_total"}
-        expected = {("client_gone_total", "drained"): 1, ("requests_total", "ok"): 1}
-        wrong = [] if answer == {"cancelled": True} else ["it was not cancelled"]
-        wrong += [] if rest == expected else [f"counted {rest}, not {expected}"]
-        return Outcome(wrong + ([] if used.keys() == {"input", "output"} else [f"counted the tokens {used}"]))
-    return Outcome(wrongs_of_success(feature, answer, gained, used))
-
-
-def wrongs(answer, exception, gained, expected):
-    """An exception of that name, and nothing else counted."""
-    wrong = [] if answer.get("exception") == exception else [f"not the exception {exception}"]
-    return wrong + ([] if gained == expected else [f"counted {dict(gained)}, not {expected}"])
-
-
-def wrongs_of_success(feature, answer, gained, used):
-    """The tokens that the client tells its user of are those that were counted, and all were."""
-    if "stated" not in answer:
-        return ["it failed"]
-    wrong = []
-    stated = {kind: count for kind, count in (answer["stated"] or {}).items() if count is not None}
-    if stated != {kind: used.get(kind, 0) for kind in stated}:
-        wrong.append(f"stated {stated}, counted {used}")
-    if answer["stated"] is not None and not {"input", "output"} <= stated.keys():
-        wrong.append("neither input nor output may be left out")
-    needed = {"input", "output"} | ({"cache_read", "cache_write_5m"} if feature == "cached-prompt" else set())
-    if used.keys() != needed:
-        wrong.append(f"counted {used}, where these are used: {sorted(needed)}")
-    if {key: count for key, count in gained.items() if key[0] != "tokens_total"} != {("requests_total", "ok"): 1}:
-        wrong.append(f"it took more than one call, or less: {dict(gained)}")
-    return wrong + ([] if answer.get("text") else ["it has no text"])
+    if feature in ("unmapped", "throttled"):
+        exception = client.unmapped if feature == "unmapped" else client.throttled
+        counted = {("code", "model_unmapped"): 1} if feature == "unmapped" else {("outcome", "throttled"): client.attempts}
+        found = [(answer.get("exception"), exception), (rest, counted), (used, {})]
+    elif feature == "cancelled":
+        found = [(answer, {"cancelled": True}), (rest, {("action", "drained"): 1, ("outcome", "ok"): 1})]
+        found += [(used.keys(), {"input", "output"})]
+    else:
+        stated = {kind: count for kind, count in (answer.get("stated") or {}).items() if count is not None}
+        cached = {"cache_read", "cache_write_5m"} if feature == "cached-prompt" else set()
+        found = [(bool(answer.get("text")), True), (rest, {("outcome", "ok"): 1})]
+        # What the client tells its user of is what was counted, and the two that every answer has were.
+        found += [(stated, {kind: used.get(kind, 0) for kind in stated}), (used.keys(), {"input", "output"} | cached)]
+        found += [({"input", "output"} <= stated.keys(), True)] if answer.get("stated", {}) is not None else []
+        found += [(operations, [OPERATIONS[feature]])] if feature in OPERATIONS else []
+    return Outcome([f"{got}, not {expected}" for got, expected in found if got != expected])
