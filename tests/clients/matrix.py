@@ -124,7 +124,8 @@ def play(endpoint, folder, wanted):
     """Runs the programs on their features (`wanted`: run to features), and returns the outcome of each of them."""
     config = gateway.write_config(folder, endpoint, "".join(starmap(service_table, enumerate(wanted))))
     keys = {run: make_key(config, run.service) for run in wanted if run.identity == "key"}
-    with gateway.serve(config, gateway.SIMULATOR_CREDENTIALS) as running, ThreadPoolExecutor(PROGRAMS_AT_A_TIME) as pool:
+    served = gateway.serve(config, gateway.SIMULATOR_CREDENTIALS)
+    with served as running, ThreadPoolExecutor(PROGRAMS_AT_A_TIME) as pool:
         played = [pool.submit(play_run, running, folder, run, keys.get(run), wanted[run]) for run in wanted]
         return {(run, feature): outcome for run, of in zip(wanted, played) for feature, outcome in of.result().items()}
 
@@ -251,8 +252,10 @@ def judge(client, feature, answer, gained):
     if "absent" in answer:
         return Outcome([f"absent, but counted: {gained}"] if gained else [], absent=answer["absent"])
     if feature in ("unmapped", "throttled"):
-        exception = client.unmapped if feature == "unmapped" else client.throttled
-        counted = {("code", "model_unmapped"): 1} if feature == "unmapped" else {("outcome", "throttled"): client.attempts}
+        exception, counted = {
+            "unmapped": (client.unmapped, {("code", "model_unmapped"): 1}),
+            "throttled": (client.throttled, {("outcome", "throttled"): client.attempts}),
+        }[feature]
         found = [(answer.get("exception"), exception), (rest, counted), (used, {})]
     elif feature == "cancelled":
         found = [(answer, {"cancelled": True}), (rest, {("action", "drained"): 1, ("outcome", "ok"): 1})]

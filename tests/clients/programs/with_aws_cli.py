@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 
-from protocol import CACHED, CLAUDE, FISH, PIXEL_BASE64, PROMPT, THROTTLED, UNMAPPED, serve, told_by_claude
+from protocol import CACHED, CLAUDE, FISH, PROMPT, THROTTLED, UNMAPPED, serve, told_by_claude
 from protocol import told_by_converse
 
 ASK = """
@@ -69,6 +69,9 @@ def refused(content, model=CLAUDE):
 
 NO_STREAMS = "`aws bedrock-runtime help`: the CLI doesn't support streaming operations in Amazon Bedrock"
 
+# Version 2 takes base64.
+NO_BYTES = "version 1 takes what stands in JSON for text, and encodes it in base64 itself (`aws --debug`)"
+
 serve(
     {
         "converse": lambda: told(run(ASK)),
@@ -76,7 +79,7 @@ serve(
         "invoke": invoke,
         "invoke-stream": NO_STREAMS,
         "tools": tools,
-        "image": lambda: converse({"text": PROMPT}, {"image": {"format": "png", "source": {"bytes": PIXEL_BASE64}}}),
+        "image": NO_BYTES,
         "cached-prompt": lambda: converse({"text": CACHED}, {"cachePoint": {"type": "default"}}),
         "unmapped": lambda: refused({"text": PROMPT}, model=UNMAPPED),
         "throttled": lambda: refused({"text": THROTTLED}),

@@ -39,7 +39,8 @@ def told_by(message):
     details = usage.get("input_token_details", {})
     read = details.get("cache_read", 0)
     written = details.get("ephemeral_5m_input_tokens", 0) or details.get("cache_creation", 0)
-    return told(message.text, usage["input_tokens"] - read - written, usage["output_tokens"], cache_read=read, cache_write_5m=written)
+    fresh = usage["input_tokens"] - read - written
+    return told(message.text, fresh, usage["output_tokens"], cache_read=read, cache_write_5m=written)
 
 
 def say(*content):

@@ -37,8 +37,8 @@ def told_by(answer):
     """LiteLLM's prompt tokens are all there are, cached ones too."""
     usage = answer.usage
     read, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
-    fresh = usage.prompt_tokens - read - written
-    return told(answer.choices[0].message.content, fresh, usage.completion_tokens, cache_read=read, cache_write_5m=written)
+    text, fresh = answer.choices[0].message.content, usage.prompt_tokens - read - written
+    return told(text, fresh, usage.completion_tokens, cache_read=read, cache_write_5m=written)
 
 
 def stream(model):
@@ -53,6 +53,7 @@ def cancelled():
     return {"cancelled": True}
 
 
+CACHED_TEXT = {"type": "text", "text": CACHED, "cache_control": {"type": "ephemeral"}}
 TEXT = {"type": "text", "text": PROMPT}
 IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL_BASE64}"}}
 TOOL = {"type": "function", "function": {"name": "price", "parameters": FISH}}
@@ -65,7 +66,7 @@ serve(
         "invoke-stream": lambda: stream(f"bedrock/invoke/{CLAUDE}"),
         "tools": lambda: told_by(ask(PROMPT, tools=[TOOL])),
         "image": lambda: told_by(ask([TEXT, IMAGE])),
-        "cached-prompt": lambda: told_by(ask([{"type": "text", "text": CACHED, "cache_control": {"type": "ephemeral"}}])),
+        "cached-prompt": lambda: told_by(ask([CACHED_TEXT])),
         "unmapped": lambda: told_by(ask(PROMPT, f"bedrock/converse/{UNMAPPED}")),
         "throttled": lambda: told_by(ask(THROTTLED)),
         "cancelled": cancelled,
