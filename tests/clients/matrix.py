@@ -256,16 +256,20 @@ def judge(client, feature, answer, gained):
             "unmapped": (client.unmapped, {("code", "model_unmapped"): 1}),
             "throttled": (client.throttled, {("outcome", "throttled"): client.attempts}),
         }[feature]
-        found = [(answer.get("exception"), exception), (rest, counted), (used, {})]
+        found = [("exception", answer.get("exception"), exception), ("counted", rest, counted), ("tokens", used, {})]
     elif feature == "cancelled":
-        found = [(answer, {"cancelled": True}), (rest, {("action", "drained"): 1, ("outcome", "ok"): 1})]
-        found += [(used.keys(), {"input", "output"})]
+        found = [("answer", answer, {"cancelled": True})]
+        found += [("counted", rest, {("action", "drained"): 1, ("outcome", "ok"): 1})]
+        found += [("kinds of tokens", sorted(used), ["input", "output"])]
     else:
         stated = {kind: count for kind, count in (answer.get("stated") or {}).items() if count is not None}
-        cached = {"cache_read", "cache_write_5m"} if feature == "cached-prompt" else set()
-        found = [(bool(answer.get("text")), True), (rest, {("outcome", "ok"): 1})]
+        cached = ["cache_read", "cache_write_5m"] if feature == "cached-prompt" else []
+        found = [("counted", rest, {("outcome", "ok"): 1}), ("text", bool(answer.get("text")), True)]
         # What the client tells its user of is what was counted, and the two that every answer has were.
-        found += [(stated, {kind: used.get(kind, 0) for kind in stated}), (used.keys(), {"input", "output"} | cached)]
-        found += [({"input", "output"} <= stated.keys(), True)] if answer.get("stated", {}) is not None else []
-        found += [(operations, [OPERATIONS[feature]])] if feature in OPERATIONS else []
-    return Outcome([f"{got}, not {expected}" for got, expected in found if got != expected])
+        found += [("stated", stated, {kind: used.get(kind, 0) for kind in stated})]
+        found += [("kinds of tokens", sorted(used), [*cached, "input", "output"])]
+        if answer.get("stated", {}) is not None:
+            found += [("states input and output", {"input", "output"} <= stated.keys(), True)]
+        if feature in OPERATIONS:
+            found += [("operations", operations, [OPERATIONS[feature]])]
+    return Outcome([f"{what}: {got}, not {expected}" for what, got, expected in found if got != expected])
