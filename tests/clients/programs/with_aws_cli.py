@@ -7,10 +7,10 @@ import subprocess
 from protocol import CACHED, CLAUDE, FISH, PROMPT, THROTTLED, UNMAPPED, serve, told_by_claude
 from protocol import told_by_converse
 
-ASK = """
+ASK = r"""
 # manual:
-aws bedrock-runtime converse --endpoint-url "$BASE_URL" --region us-west-2 \\
-  --model-id us.anthropic.claude-sonnet-4-5-20250929-v1:0 \\
+aws bedrock-runtime converse --endpoint-url "$BASE_URL" --region us-west-2 \
+  --model-id us.anthropic.claude-sonnet-4-5-20250929-v1:0 \
   --messages '[{"role": "user", "content": [{"text": "How much is the fish?"}]}]'
 # end of manual
 """
