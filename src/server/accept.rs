@@ -8,9 +8,12 @@ use crate::shutdown::Shutdown;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulConnection;
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,6 +21,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// What an HTTP/2 client sends first (RFC 9113, section 3.4).
+const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long to wait for the rest of it.
+const PREFACE_PACE: Duration = Duration::from_millis(10);
 
 /// How often a silent HTTP/2 connection is asked whether it is still there, and how long it has to say so.
 const H2_PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
@@ -39,7 +48,7 @@ impl DataPlane {
     pub(super) async fn accept(self, listener: TcpListener) {
         let plane = Arc::new(self);
         let slots = Arc::new(Semaphore::new(plane.listen.max_connections));
-        let builder = Arc::new(builder(&plane));
+        let protocols = Arc::new(Protocols::new(&plane));
         let accepting = async {
             loop {
                 let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
@@ -51,10 +60,10 @@ impl DataPlane {
                         continue;
                     }
                 };
-                let (plane, builder) = (Arc::clone(&plane), Arc::clone(&builder));
+                let (plane, protocols) = (Arc::clone(&plane), Arc::clone(&protocols));
                 let tasks = plane.shutdown.tasks.clone();
                 tasks.spawn(async move {
-                    plane.serve(stream, &builder).await;
+                    plane.serve(stream, &protocols).await;
                     drop(slot);
                 });
             }
@@ -66,11 +75,15 @@ impl DataPlane {
     }
 
     /// Serves one connection to its end.
-    async fn serve(&self, stream: TcpStream, builder: &Builder<Tracked>) {
+    async fn serve(&self, stream: TcpStream, protocols: &Protocols) {
         // Without it, the last piece of every event waits for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
-        let line = ClientLine::default();
-        let asked = Arc::new(AtomicU64::new(0));
+        let is_http2 = tokio::select! {
+            began = tokio::time::timeout(self.listen.header_read_timeout, begins_as_http2(&stream)) => began,
+            () = self.shutdown.stopping.cancelled() => return,
+        };
+        let Ok(Ok(is_http2)) = is_http2 else { return };
+        let (line, asked) = (ClientLine::default(), Arc::new(AtomicU64::new(0)));
         let io = TokioIo::new(ClientIo::new(stream, line.clone(), self.listen.write_timeout));
         let service = {
             let (gateway, asked, line) = (Arc::clone(&self.gateway), Arc::clone(&asked), line.clone());
@@ -80,12 +93,22 @@ impl DataPlane {
                 respond(Arc::clone(&gateway), request)
             })
         };
-        let connection = builder.serve_connection(io, service);
-        tokio::pin!(connection);
+        if is_http2 {
+            let connection = protocols.http2.serve_connection(io, service);
+            // Boxed: the connections of HTTP/1.1 need not have room for it.
+            Box::pin(self.drive(connection, &asked, &line)).await;
+        } else {
+            self.drive(protocols.http1.serve_connection(io, service), &asked, &line).await;
+        }
+    }
+
+    /// Drives a connection until it ends, the client is silent for too long, or the gateway stops.
+    async fn drive(&self, connection: impl GracefulConnection, asked: &AtomicU64, line: &ClientLine) {
+        let mut connection = pin!(connection);
         tokio::select! {
             // What ends a connection early is the client's affair; what it costs a call is in the call's record.
             _ = connection.as_mut() => return,
-            silence = self.silence(&asked, &line) => match silence {
+            silence = self.silence(asked, line) => match silence {
                 Silence::NoHead => return,
                 Silence::Idle => connection.as_mut().graceful_shutdown(),
             },
@@ -140,11 +163,36 @@ where
     }
 }
 
-fn builder(plane: &DataPlane) -> Builder<Tracked> {
-    let mut builder = Builder::new(Tracked(plane.shutdown.tasks.clone()));
-    // hyper's timer runs while a connection is idle, too; the first head has a timer of ours.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(plane.listen.idle_timeout);
-    let (interval, timeout) = H2_PING;
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(interval).keep_alive_timeout(timeout);
-    builder
+/// How each protocol is served.
+struct Protocols {
+    http1: http1::Builder,
+    http2: http2::Builder<Tracked>,
+}
+
+impl Protocols {
+    fn new(plane: &DataPlane) -> Self {
+        let mut http1 = http1::Builder::new();
+        // hyper's timer runs while a connection is idle, too; the first head has a timer of ours.
+        http1.timer(TokioTimer::new()).header_read_timeout(plane.listen.idle_timeout);
+        let mut http2 = http2::Builder::new(Tracked(plane.shutdown.tasks.clone()));
+        let (interval, timeout) = H2_PING;
+        http2.timer(TokioTimer::new()).keep_alive_interval(interval).keep_alive_timeout(timeout);
+        Self { http1, http2 }
+    }
+}
+
+/// Tells by its first bytes, which stay unread, whether a client speaks HTTP/2.
+async fn begins_as_http2(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0; PREFACE.len()];
+    loop {
+        let count = stream.peek(&mut first).await?;
+        let begun = first.get(..count).unwrap_or_default();
+        if begun.is_empty() || !PREFACE.starts_with(begun) {
+            return Ok(false);
+        }
+        if begun == PREFACE {
+            return Ok(true);
+        }
+        tokio::time::sleep(PREFACE_PACE).await;
+    }
 }

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::handshake;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
@@ -63,5 +64,25 @@ async fn a_client_that_stops_reading_does_not_hold_its_call_forever() {
     assert_eq!(record["usage"]["output_tokens"], 4_000_000);
     assert_eq!(gateway.sum("tollgate_client_gone_total", &[r#"action="drained""#]).await.to_string(), "1");
     drop(wire);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn http2_is_known_by_its_whole_preface() {
+    let gateway = TestGateway::start_with(&SHORT).await;
+    let mut stream = TcpStream::connect(gateway.server.data()).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    for byte in b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" {
+        stream.write_all(&[*byte]).await.unwrap();
+    }
+    // A SETTINGS frame comes first (RFC 9113, section 3.4).
+    let mut frame = [0; 9];
+    timeout(DEADLINE, stream.read_exact(&mut frame)).await.unwrap().unwrap();
+    assert_eq!(frame[3], 4, "{frame:?}");
+    // Less of it is no head, and as late as one can be.
+    let mut half = Wire::connect(gateway.server.data()).await;
+    half.send("PRI * HTTP/2").await;
+    assert!(timeout(DEADLINE, half.is_closed()).await.unwrap());
+    drop((stream, half));
     gateway.stop().await;
 }
