@@ -111,7 +111,7 @@ impl Forward {
     pub async fn sign(&self, outgoing: Outgoing<'_>) -> Result<Signed, ForwardError> {
         let credentials = self.credentials.get().await?;
         let Outgoing { method, endpoint, path, query, mut headers, .. } = outgoing;
-        if method == Method::POST {
+        if method == Method::POST || outgoing.len > 0 {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(outgoing.len));
         }
         let body_sha256 = &outgoing.sha256;
@@ -133,10 +133,10 @@ impl Forward {
         patience: Duration,
         grace_over: &CancellationToken,
     ) -> Result<Response<Answer>, ForwardError> {
+        let answer = tokio::time::timeout(patience, self.client.call(&endpoint, request));
         tokio::select! {
             biased;
-            answer = self.client.call(&endpoint, request) => answer,
-            () = tokio::time::sleep(patience) => Err(ForwardError::Silent(patience)),
+            answer = answer => answer.unwrap_or(Err(ForwardError::Silent(patience))),
             () = grace_over.cancelled() => Err(ForwardError::GraceOver),
         }
     }

@@ -5,7 +5,7 @@ use super::framing::{Framing, Step};
 use super::outbound::Outbound;
 use super::pool::Pool;
 use crate::clock::Clock;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Answer {
                 Ok(step) => return Poll::Ready(Ok(step)),
                 Err(_) => return Poll::Ready(Err(AnswerBroken)),
             }
-            if line.request.has_remaining() {
+            if !line.request.is_out {
                 // If it takes no more of the request, it may still have an answer.
                 drop(line.connection.poll_send(context, &mut line.request));
             }
@@ -80,7 +80,7 @@ impl Answer {
 
 impl Line {
     fn release(self) {
-        if self.keep_alive && !self.request.has_remaining() && self.connection.unread.is_empty() {
+        if self.keep_alive && self.request.is_out && self.connection.unread.is_empty() {
             self.pool.put(&self.origin, self.connection, self.clock.instant());
         }
     }

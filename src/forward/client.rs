@@ -49,7 +49,12 @@ impl Client {
         let connecting = self.connector.clone().oneshot(endpoint.uri.clone());
         let stream = connecting.await.map_err(|error| unreachable(&*error))?;
         let mut connection = Connection::new(stream);
-        let head = connection.call(&mut request).await.map_err(|_| ForwardError::Reset)?;
+        let head = connection.call(&mut request).await.map_err(|error| match error {
+            CallError::Broken => ForwardError::Reset,
+            CallError::Unsent => {
+                ForwardError::Unreachable("it took nothing of the request; try again".to_owned())
+            }
+        })?;
         Ok(self.answer(endpoint, head, connection, request))
     }
 

@@ -4,11 +4,12 @@ use super::framing::Malformed;
 use super::head::{self, Head};
 use super::outbound::Outbound;
 use bytes::{Buf, BytesMut};
+use http::StatusCode;
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -21,6 +22,9 @@ type Io = Box<TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>>;
 const MIN_ROOM: usize = 4 << 10;
 const MAX_ROOM: usize = 256 << 10;
 
+/// The most interim answers (1xx) before an answer; Bedrock sends none.
+const MAX_INTERIM: u32 = 16;
+
 /// A connection to upstream, and what was read from it and is not taken yet.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -28,6 +32,8 @@ pub(super) struct Connection {
     /// What was read.
     pub(super) unread: BytesMut,
     room: usize,
+    /// Interim answers (1xx) of the call so far.
+    interim: u32,
 }
 
 /// Why a call got no head.
@@ -47,20 +53,25 @@ impl From<Malformed> for CallError {
 
 impl Connection {
     pub(super) fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>) -> Self {
-        Self { io: Box::new(TokioIo::new(stream)), unread: BytesMut::new(), room: MIN_ROOM }
+        Self { io: Box::new(TokioIo::new(stream)), unread: BytesMut::new(), room: MIN_ROOM, interim: 0 }
     }
 
     /// Gives its memory back before it waits for its next call.
     pub(super) fn rest(&mut self) {
         self.unread = BytesMut::new();
         self.room = MIN_ROOM;
+        self.interim = 0;
     }
 
     /// Tells whether a connection that has rested may carry a call: it is open, and silent as it is to be.
     pub(super) fn is_open(&mut self) -> bool {
         let mut byte = [0];
-        let mut context = Context::from_waker(Waker::noop());
-        Pin::new(&mut self.io).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
+        // Unconstrained: a task whose budget is spent would find every connection open.
+        let io = &mut self.io;
+        let mut reading = pin!(tokio::task::unconstrained(poll_fn(|context| {
+            Pin::new(&mut *io).poll_read(context, &mut ReadBuf::new(&mut byte))
+        })));
+        reading.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
     /// Sends a request and waits for the head of its answer, which may come before all is sent.
@@ -73,14 +84,22 @@ impl Connection {
         context: &mut Context<'_>,
         request: &mut Outbound,
     ) -> Poll<Result<Head, CallError>> {
-        if self.poll_send(context, request).is_err() && !request.has_begun() {
+        if self.poll_send(context, request).is_err() && !request.has_begun {
             return Poll::Ready(Err(CallError::Unsent));
         }
         loop {
             if let Some(head) = head::take(&mut self.unread)? {
-                return Poll::Ready(Ok(head));
+                if !head.status.is_informational() {
+                    return Poll::Ready(Ok(head));
+                }
+                self.interim += 1;
+                if self.interim > MAX_INTERIM || head.status == StatusCode::SWITCHING_PROTOCOLS {
+                    return Poll::Ready(Err(CallError::Broken));
+                }
+                continue;
             }
             match ready!(self.poll_read(context)) {
+                Ok(0) | Err(_) if !request.has_begun => return Poll::Ready(Err(CallError::Unsent)),
                 Ok(0) | Err(_) => return Poll::Ready(Err(CallError::Broken)),
                 Ok(_) => {}
             }
@@ -93,12 +112,19 @@ impl Connection {
             match poll_write_buf(Pin::new(&mut self.io), context, request) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Ready(Err(error)) => {
+                    // TLS may have written before it failed.
+                    request.has_begun |= matches!(self.io.inner(), MaybeHttpsStream::Https(_));
+                    return Err(error);
+                }
                 Poll::Pending => break,
             }
         }
         match Pin::new(&mut self.io).poll_flush(context) {
-            Poll::Ready(flushed) => flushed,
+            Poll::Ready(flushed) => {
+                request.is_out = flushed.is_ok() && !request.has_remaining();
+                flushed
+            }
             Poll::Pending => Ok(()),
         }
     }

@@ -27,44 +27,42 @@ pub(super) struct Head {
     pub(super) keep_alive: bool,
 }
 
-/// Takes the head off the front of what was read, if it is there whole; interim answers (1xx) are dropped.
+/// Takes the head off the front of what was read, if it is there whole: an answer's, or an interim one's (1xx).
 pub(super) fn take(unread: &mut BytesMut) -> Result<Option<Head>, Malformed> {
-    loop {
-        let Some(end) = memmem::find(unread, b"\r\n\r\n") else {
-            return if unread.len() > MAX_HEAD { Err(Malformed) } else { Ok(None) };
-        };
-        if end > MAX_HEAD {
-            return Err(Malformed);
-        }
-        let head = parse(&unread.split_to(end + 4).freeze())?;
-        match head.status.as_u16() {
-            101 => return Err(Malformed),
-            100..200 => {}
-            _ => return Ok(Some(head)),
-        }
+    let Some(end) = memmem::find(unread, b"\r\n\r\n") else {
+        return if unread.len() > MAX_HEAD { Err(Malformed) } else { Ok(None) };
+    };
+    if end > MAX_HEAD {
+        return Err(Malformed);
     }
+    parse(&unread.split_to(end + 4).freeze()).map(Some)
 }
 
 fn parse(bytes: &Bytes) -> Result<Head, Malformed> {
     let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut response = Response::new(&mut []);
-    ParserConfig::default()
+    let parsed = ParserConfig::default()
         .parse_response_with_uninit_headers(&mut response, bytes, &mut lines)
         .map_err(|_| Malformed)?;
+    if parsed != httparse::Status::Complete(bytes.len()) {
+        return Err(Malformed);
+    }
     let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed)?;
     let mut headers = map(bytes, response.headers)?;
+    let is_doubtful = is_doubtful(response.version, &headers);
     let framing = framing(status, &mut headers)?;
     let persists =
         if response.version == Some(1) { !says(&headers, "close") } else { says(&headers, "keep-alive") };
-    Ok(Head { status, headers, framing, keep_alive: persists && framing != Framing::UntilClose })
+    let keep_alive = persists && framing != Framing::UntilClose && !is_doubtful;
+    Ok(Head { status, headers, framing, keep_alive })
 }
 
 /// Reads a trailer section.
 pub(super) fn trailers(bytes: &Bytes) -> Result<HeaderMap, Malformed> {
     let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
     match httparse::parse_headers(bytes, &mut lines) {
-        Ok(httparse::Status::Complete((_, lines))) => map(bytes, lines),
-        Ok(httparse::Status::Partial) | Err(_) => Err(Malformed),
+        Ok(httparse::Status::Complete((len, lines))) if len == bytes.len() => map(bytes, lines),
+        Ok(_) | Err(_) => Err(Malformed),
     }
 }
 
@@ -77,6 +75,11 @@ fn map(bytes: &Bytes, lines: &[Header<'_>]) -> Result<HeaderMap, Malformed> {
         headers.append(name, value);
     }
     Ok(headers)
+}
+
+/// Tells whether the sender may mean another end of the body than the one that counts (RFC 9112, 6.1 and 6.3).
+fn is_doubtful(version: Option<u8>, headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING) && (version == Some(0) || headers.contains_key(CONTENT_LENGTH))
 }
 
 /// Tells how a body is framed; a content-length that transfer-encoding overrules is taken away (RFC 9112, 6.3).
@@ -139,13 +142,20 @@ mod tests {
     }
 
     #[test]
-    fn interim_answers_are_dropped() {
-        let head = of(
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
-        );
-        assert_eq!(head.unwrap().unwrap().status, StatusCode::NO_CONTENT);
-        assert!(of("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 2").unwrap().is_none());
-        assert_eq!(of("HTTP/1.1 101 Switching Protocols\r\n\r\n").unwrap_err(), Malformed);
+    fn interim_answers_are_taken_one_by_one() {
+        let mut unread =
+            BytesMut::from("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n");
+        let statuses = [(); 2].map(|()| take(&mut unread).unwrap().unwrap().status.as_u16());
+        assert_eq!(statuses, [103, 204]);
+        assert!(unread.is_empty());
+    }
+
+    #[test]
+    fn a_head_ends_where_both_readings_end_it() {
+        for wire in ["HTTP/1.1 200 OK\na: b\n\nLOST\r\n\r\n", "HTTP/1.1 200 OK\r\na: b\r\n\nLOST\r\n\r\n"] {
+            assert_eq!(of(wire).unwrap_err(), Malformed, "{wire:?}");
+        }
+        assert_eq!(trailers(&Bytes::from_static(b"a: b\n\nc: d\r\n\r\n")).unwrap_err(), Malformed);
     }
 
     #[test]
@@ -158,7 +168,8 @@ mod tests {
             ("HTTP/1.1 200 OK\r\ncontent-length: +7", Err(Malformed)),
             ("HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999", Err(Malformed)),
             ("HTTP/1.1 200 OK\r\ncontent-length:", Err(Malformed)),
-            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 7", Ok((chunked, true))),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 7", Ok((chunked, false))),
+            ("HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\nconnection: keep-alive", Ok((chunked, false))),
             ("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, Chunked", Ok((chunked, true))),
             ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, gzip", Ok((Framing::UntilClose, false))),
             ("HTTP/1.1 200 OK", Ok((Framing::UntilClose, false))),

@@ -16,7 +16,10 @@ pub struct Outbound {
     /// None is empty.
     buffers: VecDeque<Bytes>,
     remaining: usize,
-    has_begun: bool,
+    /// Whether a byte of it may have been written.
+    pub(super) has_begun: bool,
+    /// Whether the connection holds nothing of it back.
+    pub(super) is_out: bool,
 }
 
 impl Outbound {
@@ -32,12 +35,7 @@ impl Outbound {
         buffers.push_back(head(method, path, query, headers));
         buffers.extend(body.into_iter().filter(|piece| !piece.is_empty()));
         let remaining = buffers.iter().map(Bytes::len).sum();
-        Self { buffers, remaining, has_begun: false }
-    }
-
-    /// Tells whether a byte of it was written.
-    pub(super) fn has_begun(&self) -> bool {
-        self.has_begun
+        Self { buffers, remaining, has_begun: false, is_out: false }
     }
 }
 
@@ -109,7 +107,7 @@ mod tests {
         let expected = b"GET /p?q=1 HTTP/1.1\r\nx-a: 1\r\nx-a: 2\r\n\r\nabc";
         for step in 1..=expected.len() {
             let mut outbound = Outbound::new(&Method::GET, "/p", Some("q=1"), &headers, body.clone());
-            assert!(!outbound.has_begun());
+            assert!(!outbound.has_begun);
             let mut written = Vec::new();
             while outbound.has_remaining() {
                 let mut slices = [IoSlice::new(&[]); 3];
@@ -119,7 +117,7 @@ mod tests {
                 let count = step.min(joined.len());
                 written.extend_from_slice(&joined[..count]);
                 outbound.advance(count);
-                assert!(outbound.has_begun());
+                assert!(outbound.has_begun);
             }
             assert_eq!(written, expected);
         }

@@ -116,7 +116,7 @@ impl DataPlane {
         }
         tokio::select! {
             _ = connection.as_mut() => {}
-            () = self.closing.cancelled() => {}
+            () = self.closing.cancelled() => line.break_off(),
         }
     }
 
@@ -130,10 +130,12 @@ impl DataPlane {
         loop {
             tokio::time::sleep(self.listen.idle_timeout).await;
             let now = asked.load(Ordering::Relaxed);
-            if now == before && !line.is_in_use(LISTENERS_LINES) {
+            let in_use = line.is_in_use(LISTENERS_LINES);
+            if now == before && !in_use {
                 return Silence::Idle;
             }
-            before = now;
+            // A call that is under way has its end before it.
+            before = if in_use { u64::MAX } else { now };
         }
     }
 }

@@ -39,6 +39,7 @@ impl ClientIo {
         let patience = self.patience;
         let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         ready!(stall.as_mut().poll(context));
+        self.line.break_off();
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 

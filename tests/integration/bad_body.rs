@@ -4,6 +4,7 @@ use crate::bad_input::{A, Refusing, TOO_LARGE, UNKNOWN, UNREADABLE};
 use crate::gateway::{NOVA, TestGateway, converse_body};
 use crate::wire::{Headers, Wire, head, request};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 const EXPECT: (&str, &[u8]) = ("expect", b"100-continue");
 const CHUNKED: (&str, &[u8]) = ("transfer-encoding", b"chunked");
@@ -183,6 +184,25 @@ async fn two_lengths_are_never_two_requests() {
     assert_eq!((one.status.as_u16(), two.status.as_u16()), (200, 200));
     let first = gateway.record(&one).await;
     assert_eq!(first["id"], json!(one.header("x-tollgate-request-id")));
+    drop(wire);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_body_of_a_get_is_no_request_of_its_own() {
+    let gateway = TestGateway::start().await;
+    let mut wire = Wire::connect(gateway.server.data()).await;
+    let hidden = b"GET /hidden HTTP/1.1\r\nhost: x\r\n\r\n";
+    wire.send(request("GET /async-invoke", &[A], hidden)).await;
+    assert_eq!(wire.answer().await.status, 200);
+    // Another service's call, over the same connection to upstream.
+    let answer = gateway.post(&format!("/s/b/model/{NOVA}/converse"), &[], &converse_body("hi")).await;
+    assert!(answer.json()["output"].is_object(), "{answer:?}");
+    let seen = gateway.simulator.seen();
+    let bodies: Vec<[u8; 32]> = seen.iter().map(|seen| seen.body_sha256).collect();
+    let expected: [[u8; 32]; 2] =
+        [&hidden[..], converse_body("hi").as_bytes()].map(|body| Sha256::digest(body).into());
+    assert_eq!(bodies, expected);
     drop(wire);
     gateway.stop().await;
 }

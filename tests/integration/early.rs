@@ -1,4 +1,4 @@
-//! Upstream begins to answer before it has the whole request.
+//! Upstream begins to answer before it has the whole request, or says that it will and does not.
 
 use crate::bad_input::A;
 use crate::gateway::{NOVA, TestGateway};
@@ -63,4 +63,16 @@ async fn the_rest_of_the_request_follows_the_head_of_the_answer() {
     };
     let (answer, _stream) = tokio::join!(ask(&listener).await, upstream);
     assert_eq!(answer, (200, b"{}".to_vec()));
+}
+
+#[tokio::test]
+async fn interim_answers_without_end_are_no_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let interim = format!("HTTP/1.1 103 Early Hints\r\nlink: {}\r\n\r\n", "x".repeat(10_000));
+        while stream.write_all(interim.as_bytes()).await.is_ok() {}
+    };
+    let (answer, ()) = tokio::join!(ask(&listener).await, upstream);
+    assert_eq!(answer.0, 503);
 }

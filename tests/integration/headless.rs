@@ -104,3 +104,33 @@ async fn what_was_sent_is_not_sent_again() {
     by_case(&held.gateway, 20).await;
     held.stop().await;
 }
+
+#[tokio::test]
+async fn many_connections_that_upstream_closed_cost_no_call() {
+    // More than a task may poll at once.
+    const MANY: usize = 200;
+    let (held, samples) = (Held::start(&[]).await, bodies().await);
+    let (sample, at) = (&samples[0], held.gateway.server.data());
+    let mut script = sample.script(Framing::Length, 0, Step::Hold);
+    script.push(Step::Close);
+    let asks = (0..MANY).map(|case| {
+        held.upstream.script(&case.to_string(), script.clone());
+        Ask::new(&sample.path, &case.to_string())
+    });
+    let calls = send_all(asks.collect(), at);
+    let all_begun = async {
+        for case in 0..MANY {
+            held.upstream.begun(&case.to_string()).await;
+        }
+        held.upstream.go_on();
+        for case in 0..MANY {
+            held.upstream.over(&case.to_string()).await;
+        }
+    };
+    let (heard, ()) = tokio::join!(calls, all_begun);
+    assert!(heard.iter().all(|heard| heard.status == 200));
+    held.upstream.script("last", sample.script(Framing::Length, 0, Step::Send(Vec::new())));
+    let heard = Ask::new(&sample.path, "last").send(at).await;
+    assert_eq!(heard.status, 200, "{heard:?}");
+    held.stop().await;
+}
