@@ -4,6 +4,7 @@ mod client_line;
 mod clock_skew;
 mod departure;
 mod exchange;
+mod held_frame;
 mod labels;
 mod last_words;
 mod relay;
@@ -12,6 +13,7 @@ mod snapshot;
 
 pub use client_line::ClientLine;
 pub use clock_skew::ClockSkew;
+pub use held_frame::HeldFrame;
 pub use route::{Route, RouteError};
 pub use snapshot::{Setting, Snapshot};
 

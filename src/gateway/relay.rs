@@ -2,6 +2,7 @@
 
 use super::client_line::ClientLine;
 use super::exchange::{Ending, Exchange};
+use super::held_frame::HeldFrame;
 use super::last_words;
 use crate::clock::Clock;
 use crate::config::{OnClientDisconnect, Upstream};
@@ -145,6 +146,29 @@ impl Relay {
         Err(Cut)
     }
 
+    /// Returns what comes next of the answer, or how it ends.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
+        match Pin::new(&mut rest.upstream).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(self.pass(frame)))),
+            Poll::Ready(Some(Err(_))) if self.is_breaking => Poll::Ready(Some(self.cut(Ending::Broken))),
+            Poll::Ready(Some(Err(_))) => {
+                // What has been handed on is written out first: a reset would take it back.
+                self.is_breaking = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(None) => {
+                self.end(Ending::Complete);
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let ending = ready!(self.poll_wait(context));
+                Poll::Ready(Some(self.cut(ending)))
+            }
+        }
+    }
+
     /// Waits for upstream, for as long as the patience and the grace last.
     fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<Ending> {
         let around = &self.around;
@@ -184,26 +208,9 @@ impl Body for Relay {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let this = &mut *self;
-        let Some(rest) = &mut this.rest else { return Poll::Ready(None) };
-        match Pin::new(&mut rest.upstream).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(this.pass(frame)))),
-            Poll::Ready(Some(Err(_))) if this.is_breaking => Poll::Ready(Some(this.cut(Ending::Broken))),
-            Poll::Ready(Some(Err(_))) => {
-                // What has been handed on is written out first: a reset would take it back.
-                this.is_breaking = true;
-                context.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Poll::Ready(None) => {
-                this.end(Ending::Complete);
-                Poll::Ready(None)
-            }
-            Poll::Pending => {
-                let ending = ready!(this.poll_wait(context));
-                Poll::Ready(Some(this.cut(ending)))
-            }
-        }
+        let polled = self.poll_next(context);
+        HeldFrame::note(|| polled.is_ready().then(|| self.around.clock.instant()));
+        polled
     }
 
     /// False until the record is written: whoever sends this body ends it as soon as this is true.

@@ -3,7 +3,7 @@
 use super::client_io::ClientIo;
 use super::respond;
 use crate::config::Listen;
-use crate::gateway::{ClientLine, Gateway};
+use crate::gateway::{ClientLine, Gateway, HeldFrame};
 use crate::shutdown::Shutdown;
 use http::Request;
 use hyper::body::Incoming;
@@ -112,7 +112,13 @@ impl DataPlane {
                 Silence::NoHead => return,
                 Silence::Idle => connection.as_mut().graceful_shutdown(),
             },
-            () = self.shutdown.stopping.cancelled() => connection.as_mut().graceful_shutdown(),
+            () = self.shutdown.stopping.cancelled() => {
+                if asked.load(Ordering::Relaxed) == 0 {
+                    // Half a head is no call, and would be waited for until the grace is over.
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+            }
         }
         tokio::select! {
             _ = connection.as_mut() => {}
@@ -134,14 +140,17 @@ impl DataPlane {
             if now == before && !in_use {
                 return Silence::Idle;
             }
-            // A call that is under way has its end before it.
-            before = if in_use { u64::MAX } else { now };
+            // A call that is under way has yet to end: the wait begins anew after it.
+            before = if in_use { NEVER } else { now };
         }
     }
 }
 
 /// How many clones of a line the listener itself holds: the connection's, the service's, and the one that is asked.
 const LISTENERS_LINES: usize = 3;
+
+/// A number of requests that no client makes.
+const NEVER: u64 = u64::MAX;
 
 /// What a client kept from sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,16 +161,23 @@ enum Silence {
     Idle,
 }
 
-/// Runs each stream of an HTTP/2 connection as a task that the shutdown waits for: it holds a call.
+/// Runs each stream of an HTTP/2 connection as a task that the shutdown waits for: it holds a call. One whose client
+/// takes nothing of what is ready for it is given up.
 #[derive(Debug, Clone)]
-struct Tracked(TaskTracker);
+struct Tracked {
+    tasks: TaskTracker,
+    patience: Duration,
+}
 
 impl<F> Executor<F> for Tracked
 where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        self.0.spawn(stream);
+        let patience = self.patience;
+        self.tasks.spawn(async move {
+            HeldFrame::watch(stream, patience).await;
+        });
     }
 }
 
@@ -176,7 +192,10 @@ impl Protocols {
         let mut http1 = http1::Builder::new();
         // hyper's timer runs while a connection is idle, too; the first head has a timer of ours.
         http1.timer(TokioTimer::new()).header_read_timeout(plane.listen.idle_timeout);
-        let mut http2 = http2::Builder::new(Tracked(plane.shutdown.tasks.clone()));
+        let mut http2 = http2::Builder::new(Tracked {
+            tasks: plane.shutdown.tasks.clone(),
+            patience: plane.listen.write_timeout,
+        });
         let (interval, timeout) = H2_PING;
         http2.timer(TokioTimer::new()).keep_alive_interval(interval).keep_alive_timeout(timeout);
         Self { http1, http2 }
