@@ -22,7 +22,7 @@ mod version;
 
 pub use failure::Failure;
 
-use crate::config::ENV_PREFIX;
+use crate::config::is_variable;
 use crate::domain::ServiceName;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -96,7 +96,7 @@ pub enum Format {
 pub(crate) struct Context<'a> {
     /// The config file.
     pub(crate) config: PathBuf,
-    /// The variables of the environment that override the config.
+    /// The variables of the environment that the config takes notice of.
     pub(crate) env: Vec<(String, String)>,
     /// Where the result goes.
     pub(crate) out: &'a mut dyn Write,
@@ -118,7 +118,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs one command, with the environment's overrides of the config, and writes its result to `out`.
+/// Runs one command, with what the environment says beside the config, and writes its result to `out`.
 pub fn run(cli: Cli, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<(), Failure> {
     let mut context = Context { config: cli.config, env, out };
     match cli.command {
@@ -135,11 +135,11 @@ pub fn run(cli: Cli, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<
     }
 }
 
-/// Returns the variables of the process that override the config.
+/// Returns the variables of the process that the config takes notice of.
 pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-        .filter(|(name, _)| name.starts_with(ENV_PREFIX))
+        .filter(|(name, _)| is_variable(name))
         .collect()
 }
 

@@ -3,6 +3,8 @@
 //! [`load`] reads two TOML files, the config file and the services file that it names, and reports every
 //! mistake of both at once, each with its file, line and key.
 
+mod ca_bundle;
+mod egress;
 mod file_read;
 mod load;
 mod nearest;
@@ -15,9 +17,10 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 
+pub use ca_bundle::CaBundle;
+pub use egress::{Egress, is_variable};
 pub use file_read::{FileRead, FileState};
-pub use load::{Loaded, load, load_edited, load_settings};
-pub use overrides::ENV_PREFIX;
+pub use load::{Loaded, load, load_edited, load_files, load_settings};
 pub use problem::{Problem, Problems};
 
 use crate::domain::{ModelId, Operation, ProfileArn, Region, ServiceName};
@@ -90,6 +93,9 @@ pub struct Upstream {
     pub use_fips: bool,
     /// Whether the dual-stack endpoints are used; never together with `endpoint`.
     pub use_dual_stack: bool,
+    /// A file of CA certificates that are trusted beside the machine's own; as loaded, a relative path was joined
+    /// to the config file's folder.
+    pub ca_bundle: Option<PathBuf>,
     /// How long connecting may take; more than zero.
     pub connect_timeout: Duration,
     /// How long no byte may arrive; more than zero. A call as a whole has no time limit.
@@ -109,6 +115,7 @@ impl Default for Upstream {
             endpoint: None,
             use_fips: false,
             use_dual_stack: false,
+            ca_bundle: None,
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_mins(65),
             on_client_disconnect: OnClientDisconnect::Drain,

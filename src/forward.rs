@@ -13,6 +13,7 @@ pub mod headers;
 mod outbound;
 mod pool;
 pub mod sign;
+mod trust;
 
 pub use answer::{Answer, AnswerBroken};
 pub use client::Client;

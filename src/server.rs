@@ -69,7 +69,7 @@ impl Server {
     /// # Errors
     /// An address that cannot be bound, a region without an endpoint, no CA certificates.
     pub async fn start(loaded: Loaded, surroundings: Surroundings) -> Result<Self, StartError> {
-        let Loaded { config, services, .. } = loaded;
+        let Loaded { config, services, egress, .. } = loaded;
         let listen = config.listen.clone();
         let (data, data_address) = bind(listen.data, "listen.data")?;
         let (admin, admin_address) = bind(listen.admin, "listen.admin")?;
@@ -77,7 +77,7 @@ impl Server {
         let metrics =
             Metrics::new().map_err(|error| StartError::Internal("the metrics", error.to_string()))?;
         let metrics = Arc::new(metrics);
-        let client = Client::new(config.upstream.connect_timeout, clock).map_err(StartError::Tls)?;
+        let client = Client::new(config.upstream.connect_timeout, &egress, clock).map_err(StartError::Tls)?;
         let tasks = shutdown.tasks.clone();
         let credentials = Arc::new(CredentialsCache::new(surroundings.credentials, clock, tasks));
         let setting = Setting { metrics: Arc::clone(&metrics), shutdown: shutdown.clone(), clock };

@@ -3,7 +3,7 @@
 use super::replace::{lock_folder, replace};
 use super::services::AddArgs;
 use super::{Context, Failure};
-use crate::config::{load, load_edited, load_settings};
+use crate::config::{load_edited, load_files, load_settings};
 use crate::domain::ServiceName;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -29,7 +29,7 @@ impl ServicesEditor {
         let text = match fs::read_to_string(&file) {
             Ok(text) => text,
             Err(error) => {
-                load(&config, env)?;
+                load_files(&config, env)?;
                 return Err(error.into());
             }
         };

@@ -3,7 +3,7 @@
 use super::edit::ServicesEditor;
 use super::table::write_table;
 use super::{Context, Failure, Format, service_name, write_json};
-use crate::config::load;
+use crate::config::load_files;
 use crate::domain::ServiceName;
 use crate::hex::hex;
 use crate::identify::KEY_PREFIX;
@@ -81,7 +81,7 @@ fn create(context: &mut Context<'_>, args: &CreateArgs) -> Result<(), Failure> {
 }
 
 fn list(context: &mut Context<'_>, format: Format) -> Result<(), Failure> {
-    let loaded = load(&context.config, context.env.clone())?;
+    let loaded = load_files(&context.config, context.env.clone())?;
     let keys: Vec<Listed<'_>> = loaded
         .services
         .services

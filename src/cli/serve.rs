@@ -3,7 +3,7 @@
 use super::{Context, Failure};
 use crate::access_log::{AccessLog, AccessLogGuard};
 use crate::clock::Clock;
-use crate::config::{self, Upstream, load};
+use crate::config::{self, Loaded, load};
 use crate::forward::Client;
 use crate::forward::credentials::{self, CredentialsCache};
 use crate::server::reload::Sources;
@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Failure> {
     };
     let runtime = Runtime::new().map_err(|error| no_runtime(&error))?;
     runtime.block_on(async {
-        let provider = default_chain(&loaded.config.upstream).await?;
+        let provider = default_chain(&loaded).await?;
         let server = Server::start(loaded, Surroundings { credentials: provider, access_log }).await?;
         until_told_to_stop(&server, sources).await?;
         server.stop().await;
@@ -75,10 +75,11 @@ async fn look_for_credentials(credentials: Arc<CredentialsCache>, stopping: Canc
     let _ = stopping.run_until_cancelled(credentials.get()).await;
 }
 
-async fn default_chain(upstream: &Upstream) -> Result<SharedCredentialsProvider, StartError> {
+async fn default_chain(loaded: &Loaded) -> Result<SharedCredentialsProvider, StartError> {
+    let (upstream, egress) = (&loaded.config.upstream, &loaded.egress);
     // The SDK panics where there are no CA certificates.
-    Client::new(upstream.connect_timeout, Clock::system()).map_err(StartError::Tls)?;
-    let chain = credentials::default_chain(&upstream.region).await;
+    Client::new(upstream.connect_timeout, egress, Clock::system()).map_err(StartError::Tls)?;
+    let chain = credentials::default_chain(&upstream.region, egress.ca_bundle.as_ref()).await;
     chain.map_err(|error| StartError::Internal("the AWS SDK", format!("{error:#}")))
 }
 

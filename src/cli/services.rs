@@ -4,7 +4,7 @@ use super::edit::ServicesEditor;
 use super::keys::key_id;
 use super::table::write_table;
 use super::{Context, Failure, Format, service_name, write_json};
-use crate::config::{ServiceSpec, load};
+use crate::config::{ServiceSpec, load_files};
 use crate::domain::{ModelId, ProfileArn, ServiceName};
 use clap::{Args, Subcommand};
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ pub(super) fn run(context: &mut Context<'_>, command: ServicesCommand) -> Result
 }
 
 fn list(context: &mut Context<'_>, format: Format) -> Result<(), Failure> {
-    let loaded = load(&context.config, context.env.clone())?;
+    let loaded = load_files(&context.config, context.env.clone())?;
     let services = &loaded.services.services;
     match format {
         Format::Json => write_json(context.out, &services.iter().map(listed).collect::<Vec<_>>()),

@@ -1,5 +1,6 @@
 //! Both files, read and checked whole.
 
+use super::egress::{self, Egress};
 use super::file_read::FileRead;
 use super::overrides::overrides;
 use super::problem::{Problem, Problems};
@@ -16,20 +17,41 @@ pub struct Loaded {
     pub config: Config,
     /// The services file.
     pub services: ServicesFile,
+    /// How calls leave this machine; read by [`load`] alone.
+    pub egress: Egress,
     /// What is no mistake, but should be looked at.
     pub warnings: Vec<Problem>,
     /// The files that were read: config file and services file.
     pub files: Vec<FileRead>,
 }
 
-/// Reads the config file at `path`, with the overrides of an environment, and the services file that it names.
+/// Reads the config file at `path`, with what an environment says beside it, and the services file that it names.
 ///
 /// # Errors
 ///
 /// Every mistake of both files and of the environment, at once.
 pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Problems> {
+    let env: Vec<(String, String)> = env.into_iter().collect();
+    let mut egress = Egress::default();
+    let loaded = load_with(path, env.iter().cloned(), |config, sheet| {
+        egress = egress::read(&config.upstream, &env, sheet);
+    })?;
+    Ok(Loaded { egress, ..loaded })
+}
+
+/// Does what [`load`] does, but looks at no CA bundle: for commands that call nobody.
+pub fn load_files(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Problems> {
+    load_with(path, env, |_, _| {})
+}
+
+fn load_with(
+    path: &Path,
+    env: impl IntoIterator<Item = (String, String)>,
+    look: impl FnOnce(&Config, &mut Sheet),
+) -> Result<Loaded, Problems> {
     let config_file = FileRead::begin(path);
-    let (config, sheet) = read_config(path, env);
+    let (config, mut sheet) = read_config(path, env);
+    look(&config, &mut sheet);
     let services_file = FileRead::begin(&config.catalog.services);
     let text = std::fs::read_to_string(&config.catalog.services);
     finish(vec![config_file, services_file], config, sheet, text)
@@ -75,7 +97,7 @@ fn finish(
         }
     };
     let warnings = std::mem::take(&mut sheet.warnings);
-    done(Loaded { config, services, warnings, files }, sheet.problems)
+    done(Loaded { config, services, egress: Egress::default(), warnings, files }, sheet.problems)
 }
 
 /// Reads the services, and adds what is wrong with them to what is wrong with the config.

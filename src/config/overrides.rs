@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml_edit::{Item, Value};
 
 /// What the names of such variables begin with; `__` separates the levels of a key.
-pub const ENV_PREFIX: &str = "TOLLGATE__";
+pub(super) const ENV_PREFIX: &str = "TOLLGATE__";
 
 /// A value from the environment.
 #[derive(Debug, Clone)]

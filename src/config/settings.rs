@@ -49,7 +49,7 @@ pub(super) fn read(sheet: &mut Sheet, text: &str, folder: &Path) -> Config {
     if let Some(document) = sheet.parse(text) {
         let mut root = sheet.root(&document);
         read_listen(root.section("listen"), &mut config.listen);
-        read_upstream(root.section("upstream"), &mut config.upstream);
+        read_upstream(root.section("upstream"), &mut config.upstream, folder);
         read_identity(root.section("identity"), &mut config.identity);
         read_catalog(root.section("catalog"), &mut config.catalog, folder);
         read_log(root.section("log"), &mut config.log, folder);
@@ -74,13 +74,14 @@ fn read_listen(mut section: Section<'_>, listen: &mut Listen) {
     section.finish();
 }
 
-fn read_upstream(mut section: Section<'_>, upstream: &mut Upstream) {
+fn read_upstream(mut section: Section<'_>, upstream: &mut Upstream, folder: &Path) {
     section.read_text("region", &mut upstream.region, |name| {
         Region::parse(name).ok_or_else(|| format!("'{name}' is no region's name; one looks like us-west-2"))
     });
     section.read_text("endpoint", &mut upstream.endpoint, |text| endpoint(text).map(Some));
     section.read("use_fips", &mut upstream.use_fips, Ok);
     section.read("use_dual_stack", &mut upstream.use_dual_stack, Ok);
+    section.read_text("ca_bundle", &mut upstream.ca_bundle, |path| file(path, folder).map(Some));
     section.read_text("connect_timeout", &mut upstream.connect_timeout, duration);
     section.read_text("idle_timeout", &mut upstream.idle_timeout, duration);
     section.read_text("on_client_disconnect", &mut upstream.on_client_disconnect, |word| {

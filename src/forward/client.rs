@@ -6,6 +6,7 @@ use super::outbound::Outbound;
 use super::pool::{MAX_REST, Pool};
 use super::{Endpoint, ForwardError, certificate, connect};
 use crate::clock::Clock;
+use crate::config::Egress;
 use connect::PromptConnector;
 use http::Response;
 use std::sync::Arc;
@@ -25,12 +26,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes a client. TCP and TLS together have `connect_timeout` to come about.
+    /// Makes a client that leaves so. TCP and TLS together have `connect_timeout` to come about.
     ///
     /// # Errors
-    /// There are no CA certificates on this machine.
-    pub fn new(connect_timeout: Duration, clock: Clock) -> std::io::Result<Self> {
-        Ok(Self { connector: connect::connector(connect_timeout)?, pool: Arc::default(), clock })
+    /// There are no CA certificates, neither on this machine nor in a bundle.
+    pub fn new(connect_timeout: Duration, egress: &Egress, clock: Clock) -> std::io::Result<Self> {
+        Ok(Self { connector: connect::connector(connect_timeout, egress)?, pool: Arc::default(), clock })
     }
 
     /// Sends a request once, and returns its answer as soon as the head is there.

@@ -1,7 +1,9 @@
 //! How connections to upstream come about: TCP, then TLS where the endpoint says https.
 
+use super::trust;
+use crate::config::Egress;
 use http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use std::future::Future;
 use std::pin::Pin;
@@ -13,14 +15,13 @@ use tower::{BoxError, Service};
 const TCP_KEEPALIVE: Duration = Duration::from_mins(1);
 
 /// Returns the connector. TCP and TLS together have `timeout` to come about.
-pub(super) fn connector(timeout: Duration) -> std::io::Result<PromptConnector> {
+pub(super) fn connector(timeout: Duration, egress: &Egress) -> std::io::Result<PromptConnector> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(TCP_KEEPALIVE));
-    let tls =
-        HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1().wrap_connector(tcp);
-    Ok(PromptConnector { inner: tls, timeout })
+    let tls = trust::tls(egress.ca_bundle.as_ref())?;
+    Ok(PromptConnector { inner: HttpsConnector::from((tcp, tls)), timeout })
 }
 
 /// A connector that gives up after a while, wherever it is stuck.
@@ -40,13 +41,13 @@ impl Service<Uri> for PromptConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.inner.call(uri);
         let timeout = self.timeout;
+        let connecting = self.inner.call(uri);
         Box::pin(async move {
-            match tokio::time::timeout(timeout, connecting).await {
-                Ok(connected) => connected,
-                Err(_) => Err(format!("no connection within {}", humantime::format_duration(timeout)).into()),
-            }
+            let connected = tokio::time::timeout(timeout, connecting).await;
+            connected.unwrap_or_else(|_| {
+                Err(format!("no connection within {}", humantime::format_duration(timeout)).into())
+            })
         })
     }
 }

@@ -1,7 +1,8 @@
 //! The gateway's own credentials: asked for once, kept, renewed before they expire.
 
-use super::ForwardError;
+use super::{ForwardError, trust};
 use crate::clock::Clock;
+use crate::config::CaBundle;
 use crate::domain::Region;
 use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
@@ -28,14 +29,21 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const HINT: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine or pod a role; \
     `aws sts get-caller-identity` shows what the chain finds";
 
-/// Returns the AWS SDK's default chain: environment, profile, SSO, web identity, ECS, IMDS.
+/// Returns the AWS SDK's default chain: environment, profile, SSO, web identity, ECS, IMDS. Its own
+/// calls trust a bundle as the gateway does.
 ///
 /// # Errors
 /// The chain cannot be set up.
-pub async fn default_chain(region: &Region) -> anyhow::Result<SharedCredentialsProvider> {
+pub async fn default_chain(
+    region: &Region,
+    bundle: Option<&CaBundle>,
+) -> anyhow::Result<SharedCredentialsProvider> {
     let region = aws_config::Region::new(region.as_str().to_owned());
-    let config = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
-    config.credentials_provider().context("the AWS SDK has no credentials provider")
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region);
+    if let Some(bundle) = bundle {
+        loader = loader.http_client(trust::aws_client(bundle)?);
+    }
+    loader.load().await.credentials_provider().context("the AWS SDK has no credentials provider")
 }
 
 /// Credentials of one provider, kept until shortly before they expire.

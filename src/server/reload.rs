@@ -15,7 +15,7 @@ const PACE: Duration = Duration::from_millis(250);
 pub struct Sources {
     /// The config file.
     pub config: PathBuf,
-    /// The variables that override it.
+    /// The variables that it was read with.
     pub env: Vec<(String, String)>,
     /// Every file that was read, as it was then.
     pub files: Vec<FileRead>,
@@ -68,7 +68,7 @@ impl Sources {
 
     /// Puts a new snapshot in the place of the old one, and returns how many services it has.
     async fn swap(&mut self, gateway: &Gateway, loaded: Loaded) -> Result<usize, String> {
-        let Loaded { config, services, warnings, files } = loaded;
+        let Loaded { config, services, warnings, files, .. } = loaded;
         for warning in warnings {
             tracing::warn!(%warning, hint = warning.hint, "config");
         }
@@ -107,6 +107,7 @@ fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.idle_timeout", old.listen.idle_timeout != new.listen.idle_timeout),
         ("listen.write_timeout", old.listen.write_timeout != new.listen.write_timeout),
         ("listen.shutdown_grace", old.listen.shutdown_grace != new.listen.shutdown_grace),
+        ("upstream.ca_bundle", old.upstream.ca_bundle != new.upstream.ca_bundle),
         ("upstream.connect_timeout", old.upstream.connect_timeout != new.upstream.connect_timeout),
         ("log", old.log != new.log),
     ];

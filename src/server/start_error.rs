@@ -34,7 +34,7 @@ impl StartError {
         match self {
             Self::Listen { address, key, source } => listen_hint(*address, key, source),
             Self::Tls(_) => "install the system's CA certificates (package ca-certificates), or name a \
-                             bundle of them with SSL_CERT_FILE"
+                             bundle of them with upstream.ca_bundle or SSL_CERT_FILE"
                 .to_owned(),
             Self::Endpoint(_) => {
                 "check upstream.region, use_fips and use_dual_stack, and the regions of the \

@@ -118,7 +118,7 @@ async fn a_certificate_that_is_not_accepted_is_named() {
         message.starts_with("Bedrock cannot be reached: its certificate is signed by no CA"),
         "{message}"
     );
-    assert!(message.contains("SSL_CERT_FILE"), "{message}");
+    assert!(message.contains("upstream.ca_bundle"), "{message}");
     let message = told(&elsewhere, &elsewhere).await;
     assert!(
         message.contains("its certificate is for another host") && message.contains("elsewhere.test"),

@@ -1,0 +1,58 @@
+//! Whom the gateway trusts: the machine's CAs, and those of a bundle beside them.
+
+use crate::config::CaBundle;
+use aws_sdk_bedrockruntime::config::SharedHttpClient;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, Connector};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_native_certs::load_native_certs;
+use std::io;
+use std::sync::Arc;
+
+/// Returns how TLS is spoken with upstream.
+///
+/// # Errors
+/// There is nobody to trust.
+pub(super) fn tls(bundle: Option<&CaBundle>) -> io::Result<ClientConfig> {
+    let roots = roots(bundle)?;
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn roots(bundle: Option<&CaBundle>) -> io::Result<RootCertStore> {
+    let native = load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(native.certs);
+    roots.add_parsable_certificates(bundle.into_iter().flat_map(CaBundle::certificates).cloned());
+    if roots.is_empty() {
+        let errors: Vec<String> = native.errors.iter().map(ToString::to_string).collect();
+        let message = format!("no CA certificates found on this machine ({})", errors.join("; "));
+        return Err(io::Error::new(io::ErrorKind::NotFound, message));
+    }
+    Ok(roots)
+}
+
+/// Returns the HTTP client of the AWS SDK as it is by default, trusting a bundle as well.
+pub(super) fn aws_client(bundle: &CaBundle) -> anyhow::Result<SharedHttpClient> {
+    // Without any of the machine's own, the SDK's debug assertions fail.
+    let has_native = !load_native_certs().certs.is_empty();
+    let store = TrustStore::empty().with_native_roots(has_native).with_pem_certificate(bundle.pem());
+    let context = TlsContext::builder().with_trust_store(store).build()?;
+    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut builder = Connector::builder()
+            .tls_provider(Provider::rustls(CryptoMode::AwsLc))
+            .tls_context(context.clone())
+            .proxy_config(ProxyConfig::from_env());
+        builder.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            builder.set_sleep_impl(components.sleep_impl());
+        }
+        builder.build()
+    }))
+}
