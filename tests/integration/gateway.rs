@@ -69,6 +69,13 @@ impl TestGateway {
 
     /// Starts with more services than `a` and `b`, written as in the services file.
     pub(crate) async fn start_serving(more: &str, overrides: &[(&str, &str)]) -> Self {
+        let overrides: Vec<_> =
+            overrides.iter().map(|(key, value)| (format!("TOLLGATE__{key}"), (*value).to_owned())).collect();
+        Self::start_in(more, overrides).await
+    }
+
+    /// Starts with variables of an environment, such as `HTTPS_PROXY`.
+    pub(crate) async fn start_in(more: &str, variables: Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("services.toml"), services() + more).unwrap();
         std::fs::write(folder.path().join("tollgate.toml"), "").unwrap();
@@ -81,8 +88,7 @@ impl TestGateway {
             ("TOLLGATE__LISTEN__ADMIN".to_owned(), "127.0.0.1:0".to_owned()),
             ("TOLLGATE__UPSTREAM__ENDPOINT".to_owned(), simulator.endpoint()),
         ];
-        let own = overrides.iter().map(|(key, value)| (format!("TOLLGATE__{key}"), (*value).to_owned()));
-        for (key, value) in own {
+        for (key, value) in variables {
             env.retain(|(known, _)| *known != key);
             env.push((key, value));
         }

@@ -53,6 +53,12 @@ mod socket;
 #[cfg(test)]
 mod stopping;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod tls_front;
+#[cfg(test)]
+mod truncated;
+#[cfg(test)]
 mod trust;
 #[cfg(test)]
 mod unchanged;
