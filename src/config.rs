@@ -10,6 +10,7 @@ mod load;
 mod nearest;
 mod overrides;
 mod problem;
+mod proxies;
 mod rules;
 mod services;
 mod settings;
@@ -22,6 +23,7 @@ pub use egress::{Egress, is_variable};
 pub use file_read::{FileRead, FileState};
 pub use load::{Loaded, load, load_edited, load_files, load_settings};
 pub use problem::{Problem, Problems};
+pub use proxies::{Proxies, Proxy};
 
 use crate::domain::{ModelId, Operation, ProfileArn, Region, ServiceName};
 use http::HeaderName;

@@ -12,6 +12,7 @@ mod head;
 pub mod headers;
 mod outbound;
 mod pool;
+mod proxy;
 pub mod sign;
 mod trust;
 

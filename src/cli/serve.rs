@@ -3,7 +3,7 @@
 use super::{Context, Failure};
 use crate::access_log::{AccessLog, AccessLogGuard};
 use crate::clock::Clock;
-use crate::config::{self, Loaded, load};
+use crate::config::{self, Egress, Loaded, load};
 use crate::forward::Client;
 use crate::forward::credentials::{self, CredentialsCache};
 use crate::server::reload::Sources;
@@ -25,6 +25,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         tracing::warn!(%warning, hint = warning.hint, "config");
     }
+    tell_of_proxies(&loaded.egress);
     raise_file_limit();
     // Dropped last: what is queued is written then.
     let (access_log, _guard) = open_access_log(&loaded.config.log.access)?.unzip();
@@ -73,6 +74,23 @@ async fn until_told_to_stop(server: &Server, sources: Sources) -> anyhow::Result
 async fn look_for_credentials(credentials: Arc<CredentialsCache>, stopping: CancellationToken) {
     // Whatever comes of it is kept, or logged, there.
     let _ = stopping.run_until_cancelled(credentials.get()).await;
+}
+
+/// Says which proxy is used, for which scheme, and for whom none is.
+fn tell_of_proxies(egress: &Egress) {
+    let proxies = &egress.proxies;
+    for (scheme, proxy) in [("https", &proxies.https), ("http", &proxies.http)] {
+        if let Some(proxy) = proxy {
+            let (variable, no_proxy) = (&proxy.variable, &proxies.no_proxy);
+            tracing::info!(
+                scheme,
+                proxy = proxy.address,
+                variable,
+                no_proxy,
+                "connections go through a proxy"
+            );
+        }
+    }
 }
 
 async fn default_chain(loaded: &Loaded) -> Result<SharedCredentialsProvider, StartError> {

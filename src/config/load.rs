@@ -39,7 +39,7 @@ pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
     Ok(Loaded { egress, ..loaded })
 }
 
-/// Does what [`load`] does, but looks at no CA bundle: for commands that call nobody.
+/// Does what [`load`] does, but looks at no proxy and no CA bundle: for commands that call nobody.
 pub fn load_files(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Problems> {
     load_with(path, env, |_, _| {})
 }

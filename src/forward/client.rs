@@ -4,6 +4,7 @@ use super::answer::{Answer, Line};
 use super::connection::{CallError, Connection};
 use super::outbound::Outbound;
 use super::pool::{MAX_REST, Pool};
+use super::proxy::{ProxyError, root_cause};
 use super::{Endpoint, ForwardError, certificate, connect};
 use crate::clock::Clock;
 use crate::config::Egress;
@@ -26,7 +27,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes a client that leaves so. TCP and TLS together have `connect_timeout` to come about.
+    /// Makes a client that leaves so. TCP, a proxy's tunnel and TLS together have `connect_timeout` to come about.
     ///
     /// # Errors
     /// There are no CA certificates, neither on this machine nor in a bundle.
@@ -90,14 +91,7 @@ impl Client {
 }
 
 fn unreachable(error: &(dyn std::error::Error + 'static)) -> ForwardError {
-    let cause = certificate::fault(error).unwrap_or_else(|| format!("{}; try again", root_cause(error)));
-    ForwardError::Unreachable(cause)
-}
-
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+    let of_proxy = error.downcast_ref::<ProxyError>().map(ToString::to_string);
+    let cause = of_proxy.or_else(|| certificate::fault(error));
+    ForwardError::Unreachable(cause.unwrap_or_else(|| format!("{}; try again", root_cause(error))))
 }

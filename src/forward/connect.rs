@@ -1,5 +1,6 @@
-//! How connections to upstream come about: TCP, then TLS where the endpoint says https.
+//! How connections to upstream come about: TCP, perhaps through a proxy, then TLS where the endpoint says https.
 
+use super::proxy::Outlet;
 use super::trust;
 use crate::config::Egress;
 use http::Uri;
@@ -14,25 +15,28 @@ use tower::{BoxError, Service};
 /// How often the kernel probes a silent connection; a dead peer is noticed long before the idle timeout.
 const TCP_KEEPALIVE: Duration = Duration::from_mins(1);
 
-/// Returns the connector. TCP and TLS together have `timeout` to come about.
+/// Returns the connector. TCP, tunnel and TLS together have `timeout` to come about.
 pub(super) fn connector(timeout: Duration, egress: &Egress) -> std::io::Result<PromptConnector> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(TCP_KEEPALIVE));
+    let outlet = Outlet::new(tcp, &egress.proxies);
     let tls = trust::tls(egress.ca_bundle.as_ref())?;
-    Ok(PromptConnector { inner: HttpsConnector::from((tcp, tls)), timeout })
+    Ok(PromptConnector { inner: HttpsConnector::from((outlet.clone(), tls)), outlet, timeout })
 }
 
 /// A connector that gives up after a while, wherever it is stuck.
 #[derive(Debug, Clone)]
 pub(super) struct PromptConnector {
-    inner: HttpsConnector<HttpConnector>,
+    inner: HttpsConnector<Outlet>,
+    /// The same as within, to name the proxy of a connection that does not come about.
+    outlet: Outlet,
     timeout: Duration,
 }
 
 impl Service<Uri> for PromptConnector {
-    type Response = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
+    type Response = <HttpsConnector<Outlet> as Service<Uri>>::Response;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -41,12 +45,14 @@ impl Service<Uri> for PromptConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let timeout = self.timeout;
+        let (timeout, proxy) = (self.timeout, self.outlet.proxy_of(&uri).cloned());
         let connecting = self.inner.call(uri);
         Box::pin(async move {
             let connected = tokio::time::timeout(timeout, connecting).await;
             connected.unwrap_or_else(|_| {
-                Err(format!("no connection within {}", humantime::format_duration(timeout)).into())
+                let limit = humantime::format_duration(timeout);
+                let through = proxy.map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
+                Err(format!("no connection within {limit}{through}").into())
             })
         })
     }

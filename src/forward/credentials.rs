@@ -30,7 +30,7 @@ const HINT: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROF
     `aws sts get-caller-identity` shows what the chain finds";
 
 /// Returns the AWS SDK's default chain: environment, profile, SSO, web identity, ECS, IMDS. Its own
-/// calls trust a bundle as the gateway does.
+/// calls honour the proxies that the environment names, and trust a bundle as the gateway does.
 ///
 /// # Errors
 /// The chain cannot be set up.

@@ -17,6 +17,8 @@ mod corpus;
 #[cfg(test)]
 mod early;
 #[cfg(test)]
+mod egress;
+#[cfg(test)]
 mod exactness;
 #[cfg(test)]
 mod gateway;
@@ -42,6 +44,10 @@ mod multiplexed;
 mod passing;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod proxied;
+#[cfg(test)]
+mod proxy;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
