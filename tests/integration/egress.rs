@@ -1,5 +1,6 @@
 //! Proxies and CA bundles as the built program takes them from its environment and its config file.
 
+use crate::gateway::TestGateway;
 use crate::program::{Ran, Workplace};
 use crate::proxy::{Manner, Proxy};
 use crate::tls_front::{AtTheEnd, Ca, TlsFront};
@@ -84,6 +85,16 @@ async fn a_change_of_the_bundle_takes_a_restart() {
     std::fs::write(place.path("config/tollgate.toml"), "upstream.ca_bundle = 'ca.pem'").unwrap();
     let warning = gateway.logged("a change of this key takes a restart");
     assert_eq!(warning["key"], "upstream.ca_bundle");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gateway_is_called_without_a_proxy() {
+    let (gateway, proxy) = (TestGateway::start().await, Proxy::start(Manner::Says("")).await);
+    let (url, env) = (gateway.url(""), proxy.url(""));
+    let call = ["call", "--service", "a", "--url", &url, "hello"];
+    let ran = Workplace::new().run(&call, &[("ALL_PROXY", &env)]);
+    assert!(ran.status == 0 && proxy.asked().is_empty(), "{ran:?}");
+    gateway.stop().await;
 }
 
 /// A server that gives credentials to whoever asks.
