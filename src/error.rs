@@ -119,7 +119,7 @@ impl GatewayError {
                 Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLargeException", "body_too_large")
             }
             Self::Intake(IntakeError::Broken | IntakeError::Stalled) => Fault::invalid("body_unreadable"),
-            Self::Forward(ForwardError::Unreachable(_) | ForwardError::Credentials(_)) => {
+            Self::Forward(ForwardError::Unreachable(_) | ForwardError::Credentials) => {
                 Fault::unavailable("upstream_unreachable")
             }
             Self::Forward(ForwardError::Silent(_)) => Fault::unavailable("upstream_timeout"),
@@ -198,10 +198,7 @@ mod tests {
                 ForwardError::Unreachable(text()).into(),
                 "503 ServiceUnavailableException upstream_unreachable",
             ),
-            (
-                ForwardError::Credentials(text()).into(),
-                "503 ServiceUnavailableException upstream_unreachable",
-            ),
+            (ForwardError::Credentials.into(), "503 ServiceUnavailableException upstream_unreachable"),
             (silent.into(), "503 ServiceUnavailableException upstream_timeout"),
             (ForwardError::Reset.into(), "503 ServiceUnavailableException upstream_reset"),
             (ForwardError::GraceOver.into(), "503 ServiceUnavailableException draining"),

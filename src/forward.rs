@@ -87,8 +87,8 @@ pub enum ForwardError {
     #[error("Bedrock cannot be reached: {0}")]
     Unreachable(String),
     /// There are no credentials to sign with, so nothing was sent.
-    #[error("the gateway has no AWS credentials to call Bedrock with: {0}")]
-    Credentials(String),
+    #[error("the gateway has no AWS credentials to call Bedrock with: its log tells which it looked for")]
+    Credentials,
     /// Upstream sent no head in time.
     #[error("Bedrock sent nothing for {}; the call may have been executed", humantime::format_duration(*.0))]
     Silent(Duration),

@@ -37,7 +37,7 @@ pub(super) fn run(context: &mut Context<'_>, args: &HealthcheckArgs) -> Result<(
             return Ok(());
         }
         Ok(Ok(status)) => format!("it answers {status}"),
-        Ok(Err(error)) => format!("{error:#}"),
+        Ok(Err(error)) => error.root_cause().to_string(),
         Err(_) => format!("no answer within {}", humantime::format_duration(PATIENCE)),
     };
     let hint = "see whether `tollgate serve` runs there, and what it logs; --url asks elsewhere";

@@ -51,8 +51,8 @@ pub async fn default_chain(
 pub struct CredentialsCache {
     provider: SharedCredentialsProvider,
     current: ArcSwapOption<Credentials>,
-    /// Held by who asks; the last failure, and when it was.
-    asking: Mutex<Option<(Instant, String)>>,
+    /// Held by who asks; when the last failure was.
+    asking: Mutex<Option<Instant>>,
     renewing: AtomicBool,
     clock: Clock,
     tasks: TaskTracker,
@@ -98,22 +98,18 @@ impl CredentialsCache {
 
     /// Asks the provider, one caller at a time; who waited takes what the first one got.
     async fn ask(&self) -> Result<Arc<Credentials>, ForwardError> {
-        let mut failure = self.asking.lock().await;
+        let mut failed_at = self.asking.lock().await;
         if let Some(known) = self.current.load_full().filter(|known| self.age(known) != Age::Expired) {
             return Ok(known);
         }
-        if let Some((at, cause)) = failure.as_ref()
-            && self.clock.instant().duration_since(*at) < FAILURE_HOLDS
-        {
-            return Err(ForwardError::Credentials(cause.clone()));
+        if failed_at.is_some_and(|at| self.clock.instant().duration_since(at) < FAILURE_HOLDS) {
+            return Err(ForwardError::Credentials);
         }
-        let answer = self.fetch().await.inspect_err(|cause| {
-            *failure = Some((self.clock.instant(), cause.clone()));
-        });
-        answer.map_err(ForwardError::Credentials)
+        self.fetch().await.inspect_err(|_| *failed_at = Some(self.clock.instant()))
     }
 
-    async fn fetch(&self) -> Result<Arc<Credentials>, String> {
+    /// Asks the provider; what keeps it from answering is for the log, and none of the caller's business.
+    async fn fetch(&self) -> Result<Arc<Credentials>, ForwardError> {
         match tokio::time::timeout(TIMEOUT, self.provider.provide_credentials()).await {
             Ok(Ok(credentials)) => {
                 let credentials = Arc::new(credentials);
@@ -123,11 +119,11 @@ impl CredentialsCache {
             Ok(Err(error)) => {
                 let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
                 tracing::error!(%error, cause, hint = HINT, "no AWS credentials: calls fail until there are some");
-                Err(cause)
+                Err(ForwardError::Credentials)
             }
             Err(_) => {
                 tracing::error!(timeout = ?TIMEOUT, hint = HINT, "no AWS credentials: the provider is silent");
-                Err("the credentials provider does not answer".to_owned())
+                Err(ForwardError::Credentials)
             }
         }
     }
@@ -202,6 +198,6 @@ mod tests {
     #[tokio::test]
     async fn a_provider_without_any_is_named() {
         let (cache, _) = cache(None);
-        assert!(matches!(cache.get().await, Err(ForwardError::Credentials(_))));
+        assert!(matches!(cache.get().await, Err(ForwardError::Credentials)));
     }
 }

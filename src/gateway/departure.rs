@@ -92,7 +92,7 @@ fn relayed(
 
 fn ending(error: &ForwardError) -> Ending {
     match error {
-        ForwardError::Unreachable(_) | ForwardError::Credentials(_) | ForwardError::Unsendable(_) => {
+        ForwardError::Unreachable(_) | ForwardError::Credentials | ForwardError::Unsendable(_) => {
             Ending::Unreachable
         }
         ForwardError::Silent(_) => Ending::Silent,
