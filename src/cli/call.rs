@@ -5,12 +5,13 @@ use crate::domain::ServiceName;
 use anyhow::Context as _;
 use aws_sdk_bedrockruntime::Client;
 use aws_sdk_bedrockruntime::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_bedrockruntime::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_bedrockruntime::error::ProvideErrorMetadata;
 use aws_sdk_bedrockruntime::operation::converse::ConverseOutput;
 use aws_sdk_bedrockruntime::types::{ContentBlock, ConversationRole, Message};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use clap::Args;
+use http::Uri;
 use std::io::Write;
 
 /// What to call, and through which gateway.
@@ -23,7 +24,8 @@ pub struct CallArgs {
     #[arg(long, default_value = "default")]
     model: String,
     /// The gateway.
-    #[arg(long, value_name = "URL", env = "TOLLGATE_URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, value_name = "URL", env = "TOLLGATE_URL", value_parser = base_url)]
+    #[arg(default_value = "http://127.0.0.1:8080")]
     url: String,
     /// The most tokens to answer with.
     #[arg(long, value_name = "TOKENS", default_value_t = 512)]
@@ -65,10 +67,24 @@ async fn call(args: &CallArgs) -> Result<ConverseOutput, Failure> {
             Failure::Other(anyhow::anyhow!("{kind}: {message}"))
         }
         None => Failure::refused(
-            format!("no answer from {}: {}", args.url, DisplayErrorContext(&error)),
+            format!("no answer from {}: {}", args.url, root_cause(&error)),
             "start a gateway with `tollgate serve` or `tollgate demo`, or name another with --url",
         ),
     })
+}
+
+fn base_url(text: &str) -> Result<String, String> {
+    let uri = text.parse::<Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+    uri.map(|_| text.to_owned()).ok_or_else(|| "write it with http:// or https:// and a host".to_owned())
+}
+
+/// The SDK wraps what the system says in its own layers, which tell a user nothing.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
 }
 
 /// Returns a client of the gateway, which it speaks to without a proxy: the gateway is near, often on loopback. What it

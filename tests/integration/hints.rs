@@ -100,6 +100,22 @@ fn an_unknown_key() {
 }
 
 #[test]
+fn a_call_that_gets_no_answer() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let place = Workplace::new();
+    let call = |url: &str| place.run(&["call", "--service", "a", "--url", url, "hi"], &[]);
+    let url = format!("http://{free}");
+    let error = format!("no answer from {url}: Connection refused (os error 111)");
+    let ran = call(&url);
+    fails(&ran, 1, &error, "name another with --url");
+    assert!(ran.err.starts_with(&format!("error: {error}\n")), "{ran:?}");
+    for url in ["localhost:8080", "127.0.0.1:8080", "/x", "ftp://a"] {
+        let ran = call(url);
+        assert!(ran.status == 2 && ran.err.contains("write it with http:// or https://"), "{ran:?}");
+    }
+}
+
+#[test]
 fn an_access_log_that_cannot_be_written() {
     let place = Workplace::with("log.access = 'none/access.jsonl'", "");
     let error = "cannot open the access log config/none/access.jsonl";
