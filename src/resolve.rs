@@ -19,8 +19,8 @@ pub enum Resolved<'a> {
 pub enum ResolveError {
     /// No profile fits.
     #[error(
-        "service '{service}' has no profile for model '{model}'; it has {has}; \
-         add one under [services.{service}] profiles in the services file"
+        "service '{service}' has no profile for model '{model}'; it has {has}; {}",
+        remedy(service, model)
     )]
     Unmapped {
         /// The calling service.
@@ -52,6 +52,13 @@ pub enum ResolveError {
         /// The profile that it asked for.
         profile: String,
     },
+}
+
+fn remedy(service: &ServiceName, model: &str) -> String {
+    if model == "default" {
+        return format!("ask for a model by its id, or set default_model under [services.{service}]");
+    }
+    format!("add one under [services.{service}.profiles] in the services file")
 }
 
 /// Finds what a model id stands for, by the first rule that fits.
@@ -178,6 +185,22 @@ mod tests {
         Catalog::build(ServicesFile {
             services: vec![spec("a", &a), spec("b", &[("amazon.nova-lite-v1:0", "lent")])],
         })
+    }
+
+    #[test]
+    fn a_default_that_is_not_set_is_told() {
+        let (service, has) = (ServiceName::parse("a").unwrap(), "m".to_owned());
+        let unmapped = |model: &str| {
+            let (service, has) = (service.clone(), has.clone());
+            ResolveError::Unmapped { service, model: model.to_owned(), has }.to_string()
+        };
+        assert!(
+            unmapped("default")
+                .ends_with("; it has m; ask for a model by its id, or set default_model under [services.a]")
+        );
+        assert!(
+            unmapped("n").ends_with("; it has m; add one under [services.a.profiles] in the services file")
+        );
     }
 
     fn asked(id: &str, unmapped: UnmappedModel) -> Result<Option<String>, ResolveError> {
