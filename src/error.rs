@@ -108,9 +108,8 @@ impl GatewayError {
                 Fault::denied("profile_foreign")
             }
             Self::OperationDenied { .. } => Fault::denied("operation_denied"),
-            Self::Operation(OperationError::Malformed(_)) | Self::Route(RouteError::Malformed) => {
-                Fault::invalid("path_malformed")
-            }
+            Self::Operation(OperationError::NoModel | OperationError::Malformed(_))
+            | Self::Route(RouteError::Malformed) => Fault::invalid("path_malformed"),
             Self::Operation(OperationError::Unknown) => {
                 Fault::new(StatusCode::NOT_FOUND, "UnknownOperationException", "operation_unknown")
             }
@@ -188,6 +187,7 @@ mod tests {
             (RouteError::Malformed.into(), "400 ValidationException path_malformed"),
             (RouteError::Lost.into(), "500 InternalServerException internal"),
             (denied, "403 AccessDeniedException operation_denied"),
+            (OperationError::NoModel.into(), "400 ValidationException path_malformed"),
             (OperationError::Malformed("id").into(), "400 ValidationException path_malformed"),
             (OperationError::Unknown.into(), "404 UnknownOperationException operation_unknown"),
             (OperationError::Unsupported.into(), "400 ValidationException operation_unsupported"),

@@ -36,7 +36,8 @@ pub struct RequestBody {
 pub enum IntakeError {
     /// It is longer than the limit.
     #[error(
-        "the request body is longer than {limit} bytes, the limit of this gateway (listen.body_limit_bytes)"
+        "the request body is longer than {limit} bytes, the limit of this gateway: \
+         send less, or raise listen.body_limit_bytes"
     )]
     TooLarge {
         /// The limit, in bytes.

@@ -42,6 +42,9 @@ pub enum OperationError {
         "InvokeModelWithBidirectionalStream is not supported by this gateway; call Bedrock directly for it"
     )]
     Unsupported,
+    /// Nothing stands where the model's id should.
+    #[error("the path names no model: put its id between /model/ and the operation")]
+    NoModel,
     /// An id in the path is malformed.
     #[error(
         "the {0} in the path is malformed: percent-encode it once, as the AWS SDKs do, \
@@ -90,7 +93,7 @@ fn model_call<'a>(method: &Method, path: &'a str) -> Result<Option<(Operation, &
     }
     check_prefix(prefix)?;
     if id.is_empty() {
-        return Err(OperationError::Malformed("model id"));
+        return Err(OperationError::NoModel);
     }
     operation.map(|operation| Some((operation, id))).ok_or(OperationError::Unsupported)
 }
@@ -145,7 +148,7 @@ fn check_prefix(prefix: &str) -> Result<(), OperationError> {
     let plain =
         prefix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'/'));
     let climbs = prefix.split('/').any(|segment| matches!(segment, "." | ".."));
-    if plain && !climbs { Ok(()) } else { Err(OperationError::Malformed("base path")) }
+    if plain && !climbs { Ok(()) } else { Err(OperationError::Malformed("prefix")) }
 }
 
 fn recode(raw: &str, what: &'static str) -> Result<String, OperationError> {
@@ -273,7 +276,8 @@ mod tests {
             assert_eq!(post(path), Err(OperationError::Unknown), "{path}");
         }
         assert_eq!(post("/model/m/invoke-with-bidirectional-stream"), Err(OperationError::Unsupported));
-        for path in ["/model//converse", "/../model/m/converse", "/%2e%2e/model/m/converse"] {
+        assert_eq!(post("/model//converse"), Err(OperationError::NoModel));
+        for path in ["/../model/m/converse", "/%2e%2e/model/m/converse"] {
             assert!(matches!(post(path), Err(OperationError::Malformed(_))), "{path}");
         }
     }
