@@ -10,6 +10,9 @@ use tokio::sync::Notify;
 /// How often the files are looked at. A change is taken up once it has held still from one look to the next.
 const PACE: Duration = Duration::from_millis(250);
 
+/// What to do about a file that cannot be taken up.
+const HINT: &str = "mend what is named, and it is taken up at once; `tollgate check` lists every mistake";
+
 /// The files and variables that the gateway was started from.
 #[derive(Debug)]
 pub struct Sources {
@@ -62,7 +65,9 @@ impl Sources {
         gateway.metrics.reloaded(&result);
         match result {
             Ok(services) => tracing::info!(services, "config reloaded"),
-            Err(error) => tracing::error!(%error, "config not reloaded: what was loaded before stays"),
+            Err(error) => {
+                tracing::error!(%error, hint = HINT, "config not reloaded: what was loaded before stays");
+            }
         }
     }
 
