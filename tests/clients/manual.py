@@ -55,7 +55,9 @@ def cell(client, feature, outcomes):
         return f"FAIL ({', '.join(failed)})"
     if not all(ran.values()):
         return "not run"
-    return "-" if all(outcome.absent for outcome in ran.values()) else "yes"
+    if all(outcome.absent for outcome in ran.values()):
+        return "-"
+    return "reads on" if any(outcome.reads_on for outcome in ran.values()) else "yes"
 
 
 def exceptions():

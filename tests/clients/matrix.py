@@ -104,10 +104,14 @@ class Run:
 
 @dataclass
 class Outcome:
-    """What became of a feature: nothing is wrong with it, or some things are, or the client does not have it."""
+    """What became of a feature: nothing is wrong with it, or some things are, or the client does not have it.
+
+    A client that `reads_on` ends for its user where it is cancelled, while it reads the stream to its end.
+    """
 
     wrong: list = field(default_factory=list)
     absent: str = ""
+    reads_on: bool = False
 
 
 def clients():
@@ -258,8 +262,9 @@ def judge(client, feature, answer, gained):
         }[feature]
         found = [("exception", answer.get("exception"), exception), ("counted", rest, counted), ("tokens", used, {})]
     elif feature == "cancelled":
-        found = [("answer", answer, {"cancelled": True})]
-        found += [("counted", rest, {("action", "drained"): 1, ("outcome", "ok"): 1})]
+        found = [("cancelled", answer.get("cancelled"), True)]
+        gone = {} if answer.get("reads_on") else {("action", "drained"): 1}
+        found += [("counted", rest, {**gone, ("outcome", "ok"): 1})]
         found += [("kinds of tokens", sorted(used), ["input", "output"])]
     else:
         stated = {kind: count for kind, count in (answer.get("stated") or {}).items() if count is not None}
@@ -272,4 +277,5 @@ def judge(client, feature, answer, gained):
             found += [("states input and output", {"input", "output"} <= stated.keys(), True)]
         if feature in OPERATIONS:
             found += [("operations", operations, [OPERATIONS[feature]])]
-    return Outcome([f"{what}: {got}, not {expected}" for what, got, expected in found if got != expected])
+    wrong = [f"{what}: {got}, not {expected}" for what, got, expected in found if got != expected]
+    return Outcome(wrong, reads_on=answer.get("reads_on", False))

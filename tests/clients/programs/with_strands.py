@@ -68,11 +68,22 @@ def price(fish: str) -> str:
     return "3.80"
 
 
+def cancelled():
+    def cancel(data=None, **_):
+        if data:
+            leaving.cancel()
+
+    leaving = Agent(model=model, callback_handler=cancel)
+    stopped = leaving(FAR_APART).stop_reason
+    return {"cancelled": stopped == "cancelled", "reads_on": True}
+
+
 IMAGE = {"image": {"format": "png", "source": {"bytes": PIXEL}}}
 # By default it asks six times, with pauses that add up to two minutes, and boto3 three times each.
 TWICE = ModelRetryStrategy(max_attempts=2, initial_delay=1)
-# `agent.cancel()` sets a signal that its thread looks at with each chunk, but takes it back at once.
-NO_CANCEL = "what is cancelled is read to its end all the same (strands.agent.agent, strands.models.bedrock)"
+# `agent.cancel()` sets a signal that the agent looks at every 50 ms, and the thread that reads the stream with each
+# chunk. The agent takes it back when it ends, so that the thread does not see it where chunks are further apart.
+FAR_APART = f"{PROMPT} x-sim-pace-ms=1000 x-sim-chunks=4"
 ONLY_CONVERSE = "its provider for Bedrock has Converse and ConverseStream (strands.models.bedrock)"
 
 serve(
@@ -86,6 +97,6 @@ serve(
         "cached-prompt": lambda: told_by(agent()([{"text": CACHED}, {"cachePoint": {"type": "default"}}])),
         "unmapped": lambda: with_setting(lambda: told_by(ask(PROMPT)), model_id=UNMAPPED),
         "throttled": lambda: told_by(agent(retry_strategy=TWICE)(THROTTLED)),
-        "cancelled": NO_CANCEL,
+        "cancelled": cancelled,
     }
 )
