@@ -19,6 +19,7 @@ mod trust;
 pub use answer::{Answer, AnswerBroken};
 pub use client::Client;
 pub use outbound::Outbound;
+pub(crate) use proxy::root_cause;
 
 use crate::clock::Clock;
 use bytes::Bytes;

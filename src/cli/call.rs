@@ -2,6 +2,7 @@
 
 use super::{Context, Failure, service_name};
 use crate::domain::ServiceName;
+use crate::forward::root_cause;
 use anyhow::Context as _;
 use aws_sdk_bedrockruntime::Client;
 use aws_sdk_bedrockruntime::config::{BehaviorVersion, Credentials, Region};
@@ -66,6 +67,7 @@ async fn call(args: &CallArgs) -> Result<ConverseOutput, Failure> {
             let message = fault.message().unwrap_or("no message");
             Failure::Other(anyhow::anyhow!("{kind}: {message}"))
         }
+        // The SDK wraps what the system says in its own layers, which tell a user nothing.
         None => Failure::refused(
             format!("no answer from {}: {}", args.url, root_cause(&error)),
             "start a gateway with `tollgate serve` or `tollgate demo`, or name another with --url",
@@ -76,15 +78,6 @@ async fn call(args: &CallArgs) -> Result<ConverseOutput, Failure> {
 fn base_url(text: &str) -> Result<String, String> {
     let uri = text.parse::<Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
     uri.map(|_| text.to_owned()).ok_or_else(|| "write it with http:// or https:// and a host".to_owned())
-}
-
-/// The SDK wraps what the system says in its own layers, which tell a user nothing.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut root = error;
-    while let Some(source) = root.source() {
-        root = source;
-    }
-    root.to_string()
 }
 
 /// Returns a client of the gateway, which it speaks to without a proxy: the gateway is near, often on loopback. What it

@@ -189,7 +189,7 @@ impl Tunnel {
 }
 
 /// Returns what is at the bottom of an error.
-pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
