@@ -1,6 +1,7 @@
 //! The words of the product as validated types. Depends on nothing else of ours.
 
 mod model;
+mod money;
 mod operation;
 mod profile;
 mod record;
@@ -10,9 +11,10 @@ pub(crate) mod stamp;
 mod usage;
 
 pub use model::{InvalidModelId, ModelId};
+pub use money::{InvalidMoney, Money};
 pub use operation::Operation;
 pub use profile::{InvalidProfileArn, ProfileArn, Region};
 pub use record::{Attribution, MissingReason, Outcome, Record, UsageSource};
 pub use request_id::RequestId;
 pub use service::{InvalidServiceName, ServiceName};
-pub use usage::{Tokens, Unit, Usage};
+pub use usage::{Picture, Policy, Tokens, Unit, Usage};

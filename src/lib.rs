@@ -28,6 +28,7 @@ pub mod gateway;
 mod hex;
 pub mod identify;
 pub mod intake;
+pub mod ledger;
 pub mod metrics;
 pub mod operation;
 pub mod record;

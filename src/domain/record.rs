@@ -1,6 +1,6 @@
 //! One record per call that went, or tried to go, upstream.
 
-use super::{ModelId, Operation, ProfileArn, Region, RequestId, ServiceName, Usage, stamp};
+use super::{ModelId, Money, Operation, Picture, ProfileArn, Region, RequestId, ServiceName, Usage, stamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,9 +27,29 @@ pub enum Outcome {
     ClientGone,
     /// The shutdown grace ran out.
     Shutdown,
+    /// The process died with the call open; found in the journal at the next start.
+    Interrupted,
 }
 
 impl Outcome {
+    /// Every outcome, in the order of declaration.
+    pub const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::Throttled,
+        Self::ClientError,
+        Self::UpstreamError,
+        Self::UpstreamReset,
+        Self::Timeout,
+        Self::ClientGone,
+        Self::Shutdown,
+        Self::Interrupted,
+    ];
+
+    /// Returns the outcome of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.name() == name)
+    }
+
     /// Returns the outcome's name, as metrics and records spell it.
     pub fn name(self) -> &'static str {
         match self {
@@ -41,6 +61,7 @@ impl Outcome {
             Self::Timeout => "timeout",
             Self::ClientGone => "client_gone",
             Self::Shutdown => "shutdown",
+            Self::Interrupted => "interrupted",
         }
     }
 }
@@ -69,6 +90,41 @@ pub enum UsageSource {
     NotApplicable,
 }
 
+impl UsageSource {
+    /// Every source, in the order of declaration.
+    pub const ALL: [Self; 9] = [
+        Self::Converse,
+        Self::StreamMetadata,
+        Self::InvokeHeaders,
+        Self::InvokeBody,
+        Self::InvocationMetrics,
+        Self::StreamChunks,
+        Self::Estimated,
+        Self::Missing,
+        Self::NotApplicable,
+    ];
+
+    /// Returns the source's name, as records spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Converse => "converse",
+            Self::StreamMetadata => "stream_metadata",
+            Self::InvokeHeaders => "invoke_headers",
+            Self::InvokeBody => "invoke_body",
+            Self::InvocationMetrics => "invocation_metrics",
+            Self::StreamChunks => "stream_chunks",
+            Self::Estimated => "estimated",
+            Self::Missing => "missing",
+            Self::NotApplicable => "not_applicable",
+        }
+    }
+
+    /// Returns the source of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.name() == name)
+    }
+}
+
 /// Why usage is missing from a billable success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,6 +138,13 @@ pub enum MissingReason {
 }
 
 impl MissingReason {
+    /// Returns the reason of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::NoStatement, Self::Unreadable, Self::Exception]
+            .into_iter()
+            .find(|reason| reason.name() == name)
+    }
+
     /// Returns the reason's name, as metrics and records spell it.
     pub fn name(self) -> &'static str {
         match self {
@@ -100,6 +163,16 @@ pub enum Attribution {
     Profile,
     /// The call left without a profile: only tollgate knows whose it was.
     LedgerOnly,
+}
+
+impl Attribution {
+    /// Returns the attribution's name, as records spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::LedgerOnly => "ledger_only",
+        }
+    }
 }
 
 /// One upstream call. Serializes to the JSON object of the access log.
@@ -158,6 +231,22 @@ pub struct Record {
     /// The latency tier that the response says was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_tier: Option<String>,
+    /// The pictures that were asked for, where the call is billed by pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<Picture>,
+    /// The model that a prompt router says it called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invoked_model: Option<ModelId>,
+    /// Usage at the price table's prices: an estimate until reconciled with AWS's bill. Absent where the usage is
+    /// missing, where nothing is due, and where there is no price.
+    #[serde(rename = "estimated_cost_usd", skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Money>,
+    /// Which prices `cost` was computed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_id: Option<Arc<str>>,
+    /// What has no price, where `cost` is absent for that reason: the model's id, and the unit if only that has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unpriced: Option<Arc<str>>,
     /// Milliseconds from the request's head to the first byte of the answer's head.
     #[serde(
         rename = "time_to_first_byte_ms",

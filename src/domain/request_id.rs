@@ -15,6 +15,21 @@ impl RequestId {
         Self(Uuid::new_v7(timestamp))
     }
 
+    /// Returns the id of these 16 bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// Returns the id's 16 bytes, whose order is that of time.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
+    /// Returns the id that a text states, in any of the forms of a UUID.
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(Self)
+    }
+
     /// Writes the id's 36 characters into `buffer` and returns them.
     pub fn encode(self, buffer: &mut [u8; 36]) -> &str {
         self.0.hyphenated().encode_lower(buffer)

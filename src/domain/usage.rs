@@ -50,6 +50,9 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// Every unit, in the order of declaration.
+    pub const ALL: [Self; 4] = [Self::Images, Self::Queries, Self::TextUnits, Self::GuardrailImages];
+
     /// Returns the unit's name, as metrics and records spell it.
     pub fn name(self) -> &'static str {
         match self {
@@ -61,6 +64,59 @@ impl Unit {
     }
 }
 
+/// A policy of a guardrail: each has a price of its own per text unit
+/// (bedrock-runtime service model, `GuardrailUsage`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Policy {
+    /// `topicPolicyUnits`
+    Topic,
+    /// `contentPolicyUnits`
+    Content,
+    /// `sensitiveInformationPolicyUnits`
+    SensitiveInformation,
+    /// `contextualGroundingPolicyUnits`
+    ContextualGrounding,
+    /// `automatedReasoningPolicyUnits`
+    AutomatedReasoning,
+}
+
+impl Policy {
+    /// Every policy whose text units are billed, in the order of declaration.
+    pub const ALL: [Self; 5] = [
+        Self::Topic,
+        Self::Content,
+        Self::SensitiveInformation,
+        Self::ContextualGrounding,
+        Self::AutomatedReasoning,
+    ];
+
+    /// Returns the policy's name, as records and price files spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Topic => "topic_policy_units",
+            Self::Content => "content_policy_units",
+            Self::SensitiveInformation => "sensitive_information_policy_units",
+            Self::ContextualGrounding => "contextual_grounding_policy_units",
+            Self::AutomatedReasoning => "automated_reasoning_policy_units",
+        }
+    }
+}
+
+/// The pictures that a call asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Picture {
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+    /// `quality` of the request, as it was asked for (`standard`, `premium`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<String>,
+    /// Diffusion steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+}
+
 /// All that one call consumed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Usage {
@@ -68,6 +124,8 @@ pub struct Usage {
     pub tokens: Tokens,
     /// Other units; each unit at most once.
     pub units: Vec<(Unit, u64)>,
+    /// [`Unit::TextUnits`] once more, by the policy that used them; each policy at most once.
+    pub policies: Vec<(Policy, u64)>,
 }
 
 impl Usage {
@@ -107,6 +165,9 @@ impl Serialize for Usage {
         for (unit, count) in &self.units {
             map.serialize_entry(unit.name(), count)?;
         }
+        for (policy, count) in &self.policies {
+            map.serialize_entry(policy.name(), count)?;
+        }
         map.end()
     }
 }
@@ -117,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_was_not_said_is_absent_from_json() {
-        let mut usage = Usage { tokens: Tokens { input: Some(0), ..Tokens::default() }, units: Vec::new() };
+        let mut usage = Usage { tokens: Tokens { input: Some(0), ..Tokens::default() }, ..Usage::default() };
         usage.add(Unit::Images, 2);
         usage.add(Unit::Images, 1);
         usage.add(Unit::Queries, 0);
