@@ -3,10 +3,16 @@
 //! Everything here blocks, and runs on threads of its own: the drainer's, or a command's.
 
 mod dimensions;
+pub mod rollup;
+pub mod row;
+#[cfg(test)]
+pub(crate) mod samples;
 mod totals;
+mod url;
 
-pub use dimensions::{Dimensions, DimensionsId};
+pub use dimensions::{Dimensions, DimensionsId, DimensionsRow};
 pub use totals::Totals;
+pub use url::{Access, StoreUrl};
 
 use crate::domain::{Money, Record, RequestId, ServiceName};
 use std::collections::BTreeMap;

@@ -1,7 +1,9 @@
 //! What calls share: stored once, referred to by every record and rollup.
 
+use super::row::{known, known_if, map_json, map_of};
 use crate::domain::{Attribution, ModelId, Operation, ProfileArn, Record, Region, ServiceName};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -86,5 +88,59 @@ impl Dimensions {
         let mut id = [0; 16];
         id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
         DimensionsId(id)
+    }
+}
+
+/// Dimensions as the columns of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DimensionsRow<'a> {
+    /// The service's name.
+    pub service: &'a str,
+    /// The service's tags, a JSON object with its keys in order.
+    pub tags: Cow<'a, str>,
+    /// The operation's name.
+    pub operation: &'a str,
+    /// The model id that was asked for.
+    pub requested_model: Option<&'a str>,
+    /// What the profile was copied from.
+    pub source_model: Option<&'a str>,
+    /// The profile.
+    pub profile_arn: Option<&'a str>,
+    /// The region's name.
+    pub region: &'a str,
+    /// The service key.
+    pub key_id: Option<&'a str>,
+}
+
+impl Dimensions {
+    /// Returns their columns.
+    pub fn row(&self) -> DimensionsRow<'_> {
+        DimensionsRow {
+            service: self.service.as_str(),
+            tags: Cow::Owned(map_json(&self.tags)),
+            operation: self.operation.name(),
+            requested_model: self.requested_model.as_ref().map(ModelId::as_str),
+            source_model: self.source_model.as_ref().map(ModelId::as_str),
+            profile_arn: self.profile_arn.as_ref().map(ProfileArn::as_str),
+            region: self.region.as_str(),
+            key_id: self.key_id.as_deref(),
+        }
+    }
+}
+
+impl DimensionsRow<'_> {
+    /// Returns the dimensions that have these columns, or what is wrong with them.
+    pub fn read(&self) -> Result<Dimensions, String> {
+        let model = |id: &str| ModelId::parse(id).ok();
+        Ok(Dimensions {
+            service: known("service", self.service, |name| ServiceName::parse(name).ok())?,
+            tags: Arc::new(map_of(&self.tags)?),
+            operation: known("operation", self.operation, Operation::from_name)?,
+            requested_model: known_if("model", self.requested_model, model)?,
+            source_model: known_if("model", self.source_model, model)?,
+            profile_arn: known_if("profile", self.profile_arn, |arn| ProfileArn::parse(arn).ok())?,
+            region: known("region", self.region, Region::parse)?,
+            key_id: self.key_id.map(str::to_owned),
+        })
     }
 }

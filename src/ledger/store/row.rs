@@ -1,0 +1,175 @@
+//! A record as the columns of a table, and back.
+
+mod extras;
+mod read;
+
+use crate::domain::{ModelId, Money, Record, RequestId};
+use extras::Extras;
+pub(super) use read::{known, known_if, map_of};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use time::OffsetDateTime;
+
+/// A record without its [`Dimensions`](super::Dimensions): plain integers and texts. Counts and amounts that 64 bits
+/// cannot hold are clamped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// The record's id, whose order is that of time.
+    pub id: [u8; 16],
+    /// Microseconds since the epoch.
+    pub started_at: i64,
+    /// Microseconds since the epoch.
+    pub finished_at: i64,
+    /// The HTTP status.
+    pub status: Option<i16>,
+    /// The outcome's name.
+    pub outcome: &'a str,
+    /// Whether the client had left before the end.
+    pub client_gone: bool,
+    /// Input tokens outside prompt caches.
+    pub input_tokens: Option<i64>,
+    /// Output tokens.
+    pub output_tokens: Option<i64>,
+    /// Input tokens read from a prompt cache.
+    pub cache_read_tokens: Option<i64>,
+    /// Input tokens written to a prompt cache for five minutes.
+    pub cache_write_5m_tokens: Option<i64>,
+    /// Input tokens written to a prompt cache for one hour.
+    pub cache_write_1h_tokens: Option<i64>,
+    /// Units other than tokens, guardrail policies and the picture: JSON; mostly absent.
+    pub extras: Option<Cow<'a, str>>,
+    /// The usage source's name.
+    pub usage_source: &'a str,
+    /// The missing reason's name.
+    pub usage_missing: Option<&'a str>,
+    /// Upstream's statements: JSON, byte for byte.
+    pub usage_raw: Option<&'a str>,
+    /// The service tier.
+    pub service_tier: Option<&'a str>,
+    /// The latency tier.
+    pub latency_tier: Option<&'a str>,
+    /// The model that a router called.
+    pub invoked_model: Option<&'a str>,
+    /// 10^-12 USD.
+    pub cost: Option<i64>,
+    /// The prices of `cost`.
+    pub price_id: Option<&'a str>,
+    /// What has no price.
+    pub unpriced: Option<&'a str>,
+    /// Microseconds.
+    pub time_to_first_byte: Option<i64>,
+    /// Microseconds.
+    pub duration: i64,
+    /// Upstream's own request id.
+    pub aws_request_id: Option<&'a str>,
+    /// Labels as [`map_json`] writes them; absent where there are none.
+    pub labels: Option<Cow<'a, str>>,
+}
+
+impl<'a> Row<'a> {
+    /// Returns a record's columns.
+    pub fn of(record: &'a Record) -> Self {
+        let tokens = &record.usage.tokens;
+        Self {
+            id: record.id.to_bytes(),
+            started_at: micros(record.started_at),
+            finished_at: micros(record.finished_at),
+            status: record.status.map(|status| i16::try_from(status).unwrap_or(i16::MAX)),
+            outcome: record.outcome.name(),
+            client_gone: record.client_gone,
+            input_tokens: tokens.input.map(count),
+            output_tokens: tokens.output.map(count),
+            cache_read_tokens: tokens.cache_read.map(count),
+            cache_write_5m_tokens: tokens.cache_write_5m.map(count),
+            cache_write_1h_tokens: tokens.cache_write_1h.map(count),
+            extras: Extras::json_of(record).map(Cow::Owned),
+            usage_source: record.usage_source.name(),
+            usage_missing: record.usage_missing.map(crate::domain::MissingReason::name),
+            usage_raw: record.usage_raw.as_deref().map(serde_json::value::RawValue::get),
+            service_tier: record.service_tier.as_deref(),
+            latency_tier: record.latency_tier.as_deref(),
+            invoked_model: record.invoked_model.as_ref().map(ModelId::as_str),
+            cost: record.cost.map(picos),
+            price_id: record.price_id.as_deref(),
+            unpriced: record.unpriced.as_deref(),
+            time_to_first_byte: record.time_to_first_byte.map(span),
+            duration: span(record.duration),
+            aws_request_id: record.aws_request_id.as_deref(),
+            labels: (!record.labels.is_empty()).then(|| Cow::Owned(map_json(&record.labels))),
+        }
+    }
+
+    /// Returns the record's id.
+    pub fn request_id(&self) -> RequestId {
+        RequestId::from_bytes(self.id)
+    }
+}
+
+/// Returns a map as a JSON object with its keys in order: the same text for the same map.
+pub fn map_json(map: &BTreeMap<String, String>) -> String {
+    serde_json::to_string(map).unwrap_or_default()
+}
+
+/// Returns microseconds since the epoch.
+pub fn micros(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos().div_euclid(1000)).unwrap_or(i64::MAX)
+}
+
+/// Returns the time so many microseconds after the epoch, or `None` beyond the year 9999.
+pub fn time_of(micros: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).ok()
+}
+
+/// Returns a count as a column holds it.
+pub fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Returns an amount as a column holds it, in 10^-12 USD: 64 bits reach to 9.2 million USD.
+pub fn picos(money: Money) -> i64 {
+    let limit = if money < Money::ZERO { i64::MIN } else { i64::MAX };
+    i64::try_from(money.picos()).unwrap_or(limit)
+}
+
+fn span(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+    use crate::ledger::store::Dimensions;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_record_comes_out_as_it_went_in(record in samples::record()) {
+            let back = Row::of(&record).record(&Dimensions::of(&record)).unwrap();
+            prop_assert_eq!(serde_json::to_string(&back).unwrap(), serde_json::to_string(&record).unwrap());
+            prop_assert_eq!(Row::of(&back), Row::of(&record));
+            prop_assert_eq!((back.usage, back.picture), (record.usage, record.picture));
+        }
+
+        #[test]
+        fn dimensions_come_out_as_they_went_in(record in samples::record()) {
+            let dimensions = Dimensions::of(&record);
+            prop_assert_eq!(dimensions.row().read().unwrap(), dimensions);
+        }
+    }
+
+    #[test]
+    fn what_64_bits_cannot_hold_is_clamped() {
+        assert_eq!((count(u64::MAX), picos(Money::from_picos(i128::MAX))), (i64::MAX, i64::MAX));
+        assert_eq!(picos(Money::from_picos(i128::MIN)), i64::MIN);
+    }
+
+    #[test]
+    fn what_no_record_can_hold_is_named() {
+        let record = samples::plain(1, 0);
+        let row = Row { outcome: "odd", ..Row::of(&record) };
+        let error = row.record(&Dimensions::of(&record)).unwrap_err();
+        assert_eq!(error, format!("record {}: no outcome is called 'odd'", record.id));
+    }
+}
