@@ -3,14 +3,18 @@
 //! Everything here blocks, and runs on threads of its own: the drainer's, or a command's.
 
 mod dimensions;
-pub mod rollup;
-pub mod row;
+#[cfg(test)]
+pub(crate) mod laws;
+mod rollup;
+mod row;
 #[cfg(test)]
 pub(crate) mod samples;
+mod sqlite;
 mod totals;
 mod url;
 
 pub use dimensions::{Dimensions, DimensionsId, DimensionsRow};
+pub use sqlite::SqliteStore;
 pub use totals::Totals;
 pub use url::{Access, StoreUrl};
 
@@ -139,11 +143,23 @@ pub trait Store: Send {
     /// were changed.
     fn rerate(&mut self, rerated: &[Rerated], at: OffsetDateTime) -> Result<u64, StoreError>;
 
-    /// Forgets records and rollups that started before these moments, a bounded number at a time; returns how many
-    /// rows went. Zero: nothing is left to forget.
+    /// Forgets records that started before a moment, with the history of their costs, and rollups whose whole hour lies
+    /// before another, a bounded number at a time; returns how many rows went. Zero: nothing is left to forget.
     fn retain(
         &mut self,
         records_since: Option<OffsetDateTime>,
         rollups_since: Option<OffsetDateTime>,
     ) -> Result<u64, StoreError>;
+}
+
+/// Opens a store. `label_keys` are the labels that enter rollups.
+pub fn open(url: &StoreUrl, access: Access, label_keys: &[String]) -> Result<Box<dyn Store>, StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) => Ok(Box::new(SqliteStore::open(path, access, label_keys)?)),
+        StoreUrl::Postgres(_) => Err(StoreError::Unusable {
+            place: url.to_string(),
+            reason: "there is no store for PostgreSQL".to_owned(),
+            hint: "name a file: sqlite:data/ledger.db".to_owned(),
+        }),
+    }
 }

@@ -8,22 +8,22 @@ use std::collections::{BTreeMap, btree_map};
 use time::OffsetDateTime;
 
 /// Microseconds of an hour.
-pub const HOUR: i64 = 3_600_000_000;
+pub(super) const HOUR: i64 = 3_600_000_000;
 
 /// Which rollup a record belongs to. `D` is how a store refers to dimensions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RollupKey<D> {
+pub(super) struct RollupKey<D> {
     /// When the hour begins, in microseconds since the epoch.
-    pub hour: i64,
+    pub(super) hour: i64,
     /// The dimensions.
-    pub dimensions: D,
+    pub(super) dimensions: D,
     /// The labels that are on the allow-list, as [`map_json`] writes them; `{}` where there are none.
-    pub labels: Cow<'static, str>,
+    pub(super) labels: Cow<'static, str>,
 }
 
 impl<D> RollupKey<D> {
     /// Returns the rollup of a call that started then and had those labels.
-    pub fn new(
+    pub(super) fn new(
         dimensions: D,
         started_at: OffsetDateTime,
         labels: &BTreeMap<String, String>,
@@ -46,19 +46,19 @@ fn labels_json(labels: &BTreeMap<String, String>, allowed: &[String]) -> Cow<'st
 
 /// The sums of a batch, one per rollup.
 #[derive(Debug)]
-pub struct Rollups<'l, D> {
+pub(super) struct Rollups<'l, D> {
     allowed: &'l [String],
     sums: BTreeMap<RollupKey<D>, Totals>,
 }
 
 impl<'l, D: Ord> Rollups<'l, D> {
     /// Starts from nothing; `allowed` are the keys of the labels that enter rollups.
-    pub fn new(allowed: &'l [String]) -> Self {
+    pub(super) fn new(allowed: &'l [String]) -> Self {
         Self { allowed, sums: BTreeMap::new() }
     }
 
     /// Adds a record that the store did not have.
-    pub fn add(&mut self, dimensions: D, record: &Record) {
+    pub(super) fn add(&mut self, dimensions: D, record: &Record) {
         let key = RollupKey::new(dimensions, record.started_at, &record.labels, self.allowed);
         self.sums.entry(key).or_default().add(&Totals::of(record));
     }
@@ -77,18 +77,18 @@ impl<D> IntoIterator for Rollups<'_, D> {
 
 /// What a changed charge changes in its record's rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Correction {
+pub(super) struct Correction {
     /// Calls that have no price any longer, less those that have one at last.
-    pub unpriced_calls: i64,
+    pub(super) unpriced_calls: i64,
     /// More cost, or less.
-    pub cost: Money,
+    pub(super) cost: Money,
     /// The part of it that rests on estimated usage.
-    pub cost_of_estimates: Money,
+    pub(super) cost_of_estimates: Money,
 }
 
 impl Correction {
     /// Returns what it changes that a record with this usage source costs `new` in place of `old`.
-    pub fn between(old: &Charge, new: &Charge, usage_source: UsageSource) -> Self {
+    pub(super) fn between(old: &Charge, new: &Charge, usage_source: UsageSource) -> Self {
         let cost = new.cost.unwrap_or_default() - old.cost.unwrap_or_default();
         let estimated = usage_source == UsageSource::Estimated;
         Self {
@@ -99,7 +99,7 @@ impl Correction {
     }
 
     /// Adds another of the same rollup.
-    pub fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.unpriced_calls = self.unpriced_calls.saturating_add(other.unpriced_calls);
         self.cost += other.cost;
         self.cost_of_estimates += other.cost_of_estimates;

@@ -14,62 +14,62 @@ use time::OffsetDateTime;
 /// A record without its [`Dimensions`](super::Dimensions): plain integers and texts. Counts and amounts that 64 bits
 /// cannot hold are clamped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row<'a> {
+pub(super) struct Row<'a> {
     /// The record's id, whose order is that of time.
-    pub id: [u8; 16],
+    pub(super) id: [u8; 16],
     /// Microseconds since the epoch.
-    pub started_at: i64,
+    pub(super) started_at: i64,
     /// Microseconds since the epoch.
-    pub finished_at: i64,
+    pub(super) finished_at: i64,
     /// The HTTP status.
-    pub status: Option<i16>,
+    pub(super) status: Option<i16>,
     /// The outcome's name.
-    pub outcome: &'a str,
+    pub(super) outcome: &'a str,
     /// Whether the client had left before the end.
-    pub client_gone: bool,
+    pub(super) client_gone: bool,
     /// Input tokens outside prompt caches.
-    pub input_tokens: Option<i64>,
+    pub(super) input_tokens: Option<i64>,
     /// Output tokens.
-    pub output_tokens: Option<i64>,
+    pub(super) output_tokens: Option<i64>,
     /// Input tokens read from a prompt cache.
-    pub cache_read_tokens: Option<i64>,
+    pub(super) cache_read_tokens: Option<i64>,
     /// Input tokens written to a prompt cache for five minutes.
-    pub cache_write_5m_tokens: Option<i64>,
+    pub(super) cache_write_5m_tokens: Option<i64>,
     /// Input tokens written to a prompt cache for one hour.
-    pub cache_write_1h_tokens: Option<i64>,
+    pub(super) cache_write_1h_tokens: Option<i64>,
     /// Units other than tokens, guardrail policies and the picture: JSON; mostly absent.
-    pub extras: Option<Cow<'a, str>>,
+    pub(super) extras: Option<Cow<'a, str>>,
     /// The usage source's name.
-    pub usage_source: &'a str,
+    pub(super) usage_source: &'a str,
     /// The missing reason's name.
-    pub usage_missing: Option<&'a str>,
+    pub(super) usage_missing: Option<&'a str>,
     /// Upstream's statements: JSON, byte for byte.
-    pub usage_raw: Option<&'a str>,
+    pub(super) usage_raw: Option<&'a str>,
     /// The service tier.
-    pub service_tier: Option<&'a str>,
+    pub(super) service_tier: Option<&'a str>,
     /// The latency tier.
-    pub latency_tier: Option<&'a str>,
+    pub(super) latency_tier: Option<&'a str>,
     /// The model that a router called.
-    pub invoked_model: Option<&'a str>,
+    pub(super) invoked_model: Option<&'a str>,
     /// 10^-12 USD.
-    pub cost: Option<i64>,
+    pub(super) cost: Option<i64>,
     /// The prices of `cost`.
-    pub price_id: Option<&'a str>,
+    pub(super) price_id: Option<&'a str>,
     /// What has no price.
-    pub unpriced: Option<&'a str>,
+    pub(super) unpriced: Option<&'a str>,
     /// Microseconds.
-    pub time_to_first_byte: Option<i64>,
+    pub(super) time_to_first_byte: Option<i64>,
     /// Microseconds.
-    pub duration: i64,
+    pub(super) duration: i64,
     /// Upstream's own request id.
-    pub aws_request_id: Option<&'a str>,
+    pub(super) aws_request_id: Option<&'a str>,
     /// Labels as [`map_json`] writes them; absent where there are none.
-    pub labels: Option<Cow<'a, str>>,
+    pub(super) labels: Option<Cow<'a, str>>,
 }
 
 impl<'a> Row<'a> {
     /// Returns a record's columns.
-    pub fn of(record: &'a Record) -> Self {
+    pub(super) fn of(record: &'a Record) -> Self {
         let tokens = &record.usage.tokens;
         Self {
             id: record.id.to_bytes(),
@@ -101,33 +101,33 @@ impl<'a> Row<'a> {
     }
 
     /// Returns the record's id.
-    pub fn request_id(&self) -> RequestId {
+    pub(super) fn request_id(&self) -> RequestId {
         RequestId::from_bytes(self.id)
     }
 }
 
 /// Returns a map as a JSON object with its keys in order: the same text for the same map.
-pub fn map_json(map: &BTreeMap<String, String>) -> String {
+pub(super) fn map_json(map: &BTreeMap<String, String>) -> String {
     serde_json::to_string(map).unwrap_or_default()
 }
 
 /// Returns microseconds since the epoch.
-pub fn micros(at: OffsetDateTime) -> i64 {
+pub(super) fn micros(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos().div_euclid(1000)).unwrap_or(i64::MAX)
 }
 
 /// Returns the time so many microseconds after the epoch, or `None` beyond the year 9999.
-pub fn time_of(micros: i64) -> Option<OffsetDateTime> {
+pub(super) fn time_of(micros: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).ok()
 }
 
 /// Returns a count as a column holds it.
-pub fn count(count: u64) -> i64 {
+pub(super) fn count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Returns an amount as a column holds it, in 10^-12 USD: 64 bits reach to 9.2 million USD.
-pub fn picos(money: Money) -> i64 {
+pub(super) fn picos(money: Money) -> i64 {
     let limit = if money < Money::ZERO { i64::MIN } else { i64::MAX };
     i64::try_from(money.picos()).unwrap_or(limit)
 }

@@ -1,6 +1,6 @@
 //! What many records add up to.
 
-use crate::domain::{Money, Outcome, Record, Tokens, Unit, UsageSource};
+use crate::domain::{Money, Outcome, Record, Tokens, Unit, Usage, UsageSource};
 
 /// Sums over records. Tokens and money include estimates; how much of the money rests on them is told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,19 +42,31 @@ pub struct Totals {
 impl Totals {
     /// Returns what one record adds.
     pub fn of(record: &Record) -> Self {
-        let Tokens { input, output, cache_read, cache_write_5m, cache_write_1h } = record.usage.tokens;
+        let Record { usage, outcome, usage_source, cost, unpriced, .. } = record;
+        Self::of_call(usage, *outcome, *usage_source, *cost, unpriced.as_deref())
+    }
+
+    /// Returns what one call adds.
+    pub(super) fn of_call(
+        usage: &Usage,
+        outcome: Outcome,
+        usage_source: UsageSource,
+        cost: Option<Money>,
+        unpriced: Option<&str>,
+    ) -> Self {
+        let Tokens { input, output, cache_read, cache_write_5m, cache_write_1h } = usage.tokens;
         let unit = |wanted| {
-            let units = record.usage.units.iter();
-            units.filter(|(unit, _)| *unit == wanted).map(|(_, count)| *count).fold(0, u64::saturating_add)
+            let counts = usage.units.iter().filter(|(unit, _)| *unit == wanted).map(|(_, count)| *count);
+            counts.fold(0, u64::saturating_add)
         };
-        let is_estimated = record.usage_source == UsageSource::Estimated;
-        let cost = record.cost.unwrap_or_default();
+        let is_estimated = usage_source == UsageSource::Estimated;
+        let cost = cost.unwrap_or_default();
         Self {
             calls: 1,
-            failed_calls: u64::from(record.outcome != Outcome::Ok),
+            failed_calls: u64::from(outcome != Outcome::Ok),
             estimated_calls: u64::from(is_estimated),
-            missing_calls: u64::from(record.usage_source == UsageSource::Missing),
-            unpriced_calls: u64::from(record.unpriced.is_some()),
+            missing_calls: u64::from(usage_source == UsageSource::Missing),
+            unpriced_calls: u64::from(unpriced.is_some()),
             input_tokens: input.unwrap_or(0),
             output_tokens: output.unwrap_or(0),
             cache_read_tokens: cache_read.unwrap_or(0),

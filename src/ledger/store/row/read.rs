@@ -1,8 +1,8 @@
 //! From columns to a record. Each error names the record, and what is wrong with it.
 
 use super::{Extras, Row, time_of};
-use crate::domain::{MissingReason, ModelId, Money, Outcome, Record, RequestId, Tokens, Usage, UsageSource};
-use crate::ledger::store::Dimensions;
+use crate::domain::{MissingReason, ModelId, Money, Outcome, Record, Tokens, Usage, UsageSource};
+use crate::ledger::store::{Dimensions, Totals};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use std::time::Duration;
 impl Row<'_> {
     /// Returns the record that has these columns and dimensions. What only another version of tollgate can have
     /// written is an error, which names the record.
-    pub fn record(&self, dimensions: &Dimensions) -> Result<Record, String> {
-        self.read(dimensions).map_err(|error| format!("record {}: {error}", RequestId::from_bytes(self.id)))
+    pub(in crate::ledger::store) fn record(&self, dimensions: &Dimensions) -> Result<Record, String> {
+        self.read(dimensions).map_err(|error| format!("record {}: {error}", self.request_id()))
     }
 
     fn read(&self, dimensions: &Dimensions) -> Result<Record, String> {
@@ -50,6 +50,20 @@ impl Row<'_> {
             aws_request_id: self.aws_request_id.map(str::to_owned),
             labels: self.labels.as_deref().map(map_of).transpose()?.unwrap_or_default(),
         })
+    }
+
+    /// Returns what the record adds to totals; the error is that of [`Row::record`].
+    pub(in crate::ledger::store) fn totals(&self) -> Result<Totals, String> {
+        self.add_up().map_err(|error| format!("record {}: {error}", self.request_id()))
+    }
+
+    fn add_up(&self) -> Result<Totals, String> {
+        let extras = self.extras.as_deref().map(Extras::parse).transpose()?.unwrap_or_default();
+        let usage = Usage { tokens: self.tokens(), units: extras.units()?, policies: Vec::new() };
+        let outcome = known("outcome", self.outcome, Outcome::from_name)?;
+        let usage_source = known("usage source", self.usage_source, UsageSource::from_name)?;
+        let cost = self.cost.map(|picos| Money::from_picos(picos.into()));
+        Ok(Totals::of_call(&usage, outcome, usage_source, cost, self.unpriced))
     }
 
     fn tokens(&self) -> Tokens {

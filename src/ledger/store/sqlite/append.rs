@@ -1,0 +1,61 @@
+//! New records, and what they add to rollups.
+
+use super::columns::{RECORD, SUMS, bind, sums};
+use super::fault::Fault;
+use super::known::Known;
+use crate::domain::Record;
+use crate::ledger::store::rollup::Rollups;
+use crate::ledger::store::row::Row;
+use rusqlite::Transaction;
+
+/// Adds the records whose ids are new; returns how many those were.
+pub(super) fn append(
+    transaction: &Transaction<'_>,
+    known: &mut Known,
+    records: &[Record],
+    allowed: &[String],
+) -> Result<u64, Fault> {
+    let mut insert = transaction.prepare(&insert_sql())?;
+    let mut rollups = Rollups::new(allowed);
+    let mut added = 0;
+    for record in records {
+        let dimensions = known.key(transaction, record)?;
+        bind(&mut insert, dimensions, &Row::of(record))?;
+        if insert.raw_execute()? == 1 {
+            rollups.add(dimensions, record);
+            added += 1;
+        }
+    }
+    write(transaction, rollups)?;
+    Ok(added)
+}
+
+fn insert_sql() -> String {
+    let values = vec!["?"; RECORD.split(',').count()].join(", ");
+    format!("INSERT INTO records ({RECORD}) VALUES ({values}) ON CONFLICT (id) DO NOTHING")
+}
+
+fn write(transaction: &Transaction<'_>, rollups: Rollups<'_, i64>) -> Result<(), Fault> {
+    let mut upsert = transaction.prepare(&upsert_sql())?;
+    for (key, totals) in rollups {
+        upsert.raw_bind_parameter(1, key.hour)?;
+        upsert.raw_bind_parameter(2, key.dimensions)?;
+        upsert.raw_bind_parameter(3, &key.labels)?;
+        for (column, sum) in (4_usize..).zip(sums(&totals)) {
+            upsert.raw_bind_parameter(column, sum)?;
+        }
+        upsert.raw_execute()?;
+    }
+    Ok(())
+}
+
+/// Sums stop at the end of 64 bits: beyond it SQLite would go on with a float, and then refuse to store that.
+fn upsert_sql() -> String {
+    let columns = SUMS.join(", ");
+    let values = vec!["?"; SUMS.len()].join(", ");
+    let added = SUMS.map(|sum| format!("{sum} = min({}, {sum} + excluded.{sum})", i64::MAX)).join(", ");
+    format!(
+        "INSERT INTO rollups (hour, dimensions, labels, {columns}) VALUES (?, ?, ?, {values})
+         ON CONFLICT (hour, dimensions, labels) DO UPDATE SET {added}"
+    )
+}

@@ -1,0 +1,155 @@
+//! The columns of a record and of a rollup's sums, in the order in which statements name them.
+
+use super::fault::Fault;
+use crate::domain::Money;
+use crate::ledger::store::Totals;
+use crate::ledger::store::row::{Row, count, picos};
+use rusqlite::Statement;
+use std::borrow::Cow;
+
+/// A record's columns.
+pub(super) const RECORD: &str = "id, dimensions, started_at, finished_at, status, outcome, client_gone, \
+    input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, \
+    extras, usage_source, usage_missing, usage_raw, service_tier, latency_tier, invoked_model, \
+    cost, price_id, unpriced, time_to_first_byte, duration, aws_request_id, labels";
+
+/// A record's columns, with `NULL` for those that no sum needs.
+pub(super) const RECORD_FOR_SUMS: &str = "id, dimensions, started_at, 0, NULL, outcome, 0, \
+    input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, \
+    extras, usage_source, NULL, NULL, NULL, NULL, NULL, \
+    cost, NULL, unpriced, NULL, 0, NULL, labels";
+
+/// The sums of a rollup.
+pub(super) const SUMS: [&str; 16] = [
+    "calls",
+    "failed_calls",
+    "estimated_calls",
+    "missing_calls",
+    "unpriced_calls",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "images",
+    "queries",
+    "text_units",
+    "guardrail_images",
+    "cost",
+    "cost_of_estimates",
+];
+
+/// Gives a statement the values of [`RECORD`].
+pub(super) fn bind(to: &mut Statement<'_>, dimensions: i64, row: &Row<'_>) -> rusqlite::Result<()> {
+    let mut columns = 1..;
+    let mut bind = |value: &dyn rusqlite::ToSql| to.raw_bind_parameter(columns.next().unwrap_or(0), value);
+    bind(&row.id)?;
+    bind(&dimensions)?;
+    bind(&row.started_at)?;
+    bind(&row.finished_at)?;
+    bind(&row.status)?;
+    bind(&row.outcome)?;
+    bind(&row.client_gone)?;
+    bind(&row.input_tokens)?;
+    bind(&row.output_tokens)?;
+    bind(&row.cache_read_tokens)?;
+    bind(&row.cache_write_5m_tokens)?;
+    bind(&row.cache_write_1h_tokens)?;
+    bind(&row.extras)?;
+    bind(&row.usage_source)?;
+    bind(&row.usage_missing)?;
+    bind(&row.usage_raw)?;
+    bind(&row.service_tier)?;
+    bind(&row.latency_tier)?;
+    bind(&row.invoked_model)?;
+    bind(&row.cost)?;
+    bind(&row.price_id)?;
+    bind(&row.unpriced)?;
+    bind(&row.time_to_first_byte)?;
+    bind(&row.duration)?;
+    bind(&row.aws_request_id)?;
+    bind(&row.labels)
+}
+
+/// Reads [`RECORD`] or [`RECORD_FOR_SUMS`]: the key of its dimensions, and the rest.
+pub(super) fn read<'r>(row: &'r rusqlite::Row<'_>) -> Result<(i64, Row<'r>), Fault> {
+    let integer = |column| row.get_ref(column)?.as_i64().map_err(Fault::from);
+    let count = |column| row.get_ref(column)?.as_i64_or_null().map_err(Fault::from);
+    let text = |column| row.get_ref(column)?.as_str().map_err(Fault::from);
+    let some_text = |column| row.get_ref(column)?.as_str_or_null().map_err(Fault::from);
+    let record = Row {
+        id: row.get(0)?,
+        started_at: integer(2)?,
+        finished_at: integer(3)?,
+        status: row.get(4)?,
+        outcome: text(5)?,
+        client_gone: row.get(6)?,
+        input_tokens: count(7)?,
+        output_tokens: count(8)?,
+        cache_read_tokens: count(9)?,
+        cache_write_5m_tokens: count(10)?,
+        cache_write_1h_tokens: count(11)?,
+        extras: some_text(12)?.map(Cow::Borrowed),
+        usage_source: text(13)?,
+        usage_missing: some_text(14)?,
+        usage_raw: some_text(15)?,
+        service_tier: some_text(16)?,
+        latency_tier: some_text(17)?,
+        invoked_model: some_text(18)?,
+        cost: count(19)?,
+        price_id: some_text(20)?,
+        unpriced: some_text(21)?,
+        time_to_first_byte: count(22)?,
+        duration: integer(23)?,
+        aws_request_id: some_text(24)?,
+        labels: some_text(25)?.map(Cow::Borrowed),
+    };
+    Ok((integer(1)?, record))
+}
+
+/// Returns totals as the values of [`SUMS`].
+pub(super) fn sums(totals: &Totals) -> [i64; 16] {
+    [
+        count(totals.calls),
+        count(totals.failed_calls),
+        count(totals.estimated_calls),
+        count(totals.missing_calls),
+        count(totals.unpriced_calls),
+        count(totals.input_tokens),
+        count(totals.output_tokens),
+        count(totals.cache_read_tokens),
+        count(totals.cache_write_5m_tokens),
+        count(totals.cache_write_1h_tokens),
+        count(totals.images),
+        count(totals.queries),
+        count(totals.text_units),
+        count(totals.guardrail_images),
+        picos(totals.cost),
+        picos(totals.cost_of_estimates),
+    ]
+}
+
+/// Reads [`SUMS`], the first of which is in column `first`.
+pub(super) fn read_sums(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Totals> {
+    let mut columns = first..;
+    let mut integer = || row.get::<_, i64>(columns.next().unwrap_or(first));
+    let mut count = || Ok::<_, rusqlite::Error>(u64::try_from(integer()?).unwrap_or_default());
+    Ok(Totals {
+        calls: count()?,
+        failed_calls: count()?,
+        estimated_calls: count()?,
+        missing_calls: count()?,
+        unpriced_calls: count()?,
+        input_tokens: count()?,
+        output_tokens: count()?,
+        cache_read_tokens: count()?,
+        cache_write_5m_tokens: count()?,
+        cache_write_1h_tokens: count()?,
+        images: count()?,
+        queries: count()?,
+        text_units: count()?,
+        guardrail_images: count()?,
+        cost: Money::from_picos(integer()?.into()),
+        cost_of_estimates: Money::from_picos(integer()?.into()),
+    })
+}

@@ -1,0 +1,112 @@
+//! Dimensions, and the keys that a file has for them: remembered, since nearly every record has some that were seen
+//! before.
+
+use super::fault::Fault;
+use crate::domain::{Record, ServiceName};
+use crate::ledger::store::{Dimensions, DimensionsRow};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::Arc;
+
+/// How many are remembered; clients choose the model ids that they ask for.
+const MOST: usize = 10_000;
+
+/// Dimensions that were seen.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    hashes: RandomState,
+    keys: HashMap<u64, Vec<(Dimensions, i64)>>,
+    by_key: HashMap<i64, Arc<Dimensions>>,
+    remembered: usize,
+}
+
+impl Known {
+    /// Returns the key of a record's dimensions; writes them where the file does not have them.
+    pub(super) fn key(&mut self, connection: &Connection, record: &Record) -> Result<i64, Fault> {
+        let hash = self.hash(record);
+        let alike = self.keys.get(&hash).map_or(&[][..], Vec::as_slice);
+        if let Some((_, key)) = alike.iter().find(|(dimensions, _)| dimensions.fit(record)) {
+            return Ok(*key);
+        }
+        let dimensions = Dimensions::of(record);
+        let key = find_or_write(connection, &dimensions)?;
+        if self.remembered == MOST {
+            self.keys.clear();
+            self.remembered = 0;
+        }
+        self.keys.entry(hash).or_default().push((dimensions, key));
+        self.remembered += 1;
+        Ok(key)
+    }
+
+    /// Hashes what tells most records apart, without a copy of it.
+    fn hash(&self, record: &Record) -> u64 {
+        let service: &ServiceName = &record.service;
+        let mut hasher = self.hashes.build_hasher();
+        (service, record.operation, &record.profile_arn, &record.source_model).hash(&mut hasher);
+        (&record.requested_model, &record.key_id).hash(&mut hasher);
+        std::hash::Hasher::finish(&hasher)
+    }
+
+    /// Returns the dimensions that have a key.
+    pub(super) fn dimensions(&mut self, connection: &Connection, key: i64) -> Result<Arc<Dimensions>, Fault> {
+        if let Some(dimensions) = self.by_key.get(&key) {
+            return Ok(Arc::clone(dimensions));
+        }
+        let dimensions = Arc::new(read(connection, key)?);
+        if self.by_key.len() == MOST {
+            self.by_key.clear();
+        }
+        self.by_key.insert(key, Arc::clone(&dimensions));
+        Ok(dimensions)
+    }
+}
+
+fn find_or_write(connection: &Connection, dimensions: &Dimensions) -> Result<i64, Fault> {
+    let id = dimensions.id().0;
+    let find = "SELECT key FROM dimensions WHERE id = ?";
+    if let Some(key) = connection.query_row(find, [id], |row| row.get(0)).optional()? {
+        return Ok(key);
+    }
+    let row = dimensions.row();
+    connection.execute(
+        "INSERT INTO dimensions (id, service, tags, operation, requested_model, source_model, profile_arn, region, key_id)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            id,
+            row.service,
+            row.tags,
+            row.operation,
+            row.requested_model,
+            row.source_model,
+            row.profile_arn,
+            row.region,
+            row.key_id
+        ],
+    )?;
+    Ok(connection.last_insert_rowid())
+}
+
+fn read(connection: &Connection, key: i64) -> Result<Dimensions, Fault> {
+    let mut statement = connection.prepare(
+        "SELECT service, tags, operation, requested_model, source_model, profile_arn, region, key_id
+         FROM dimensions WHERE key = ?",
+    )?;
+    let mut rows = statement.query([key])?;
+    let row = rows.next()?.ok_or_else(|| format!("dimensions {key} are not there"))?;
+    let text = |column| row.get_ref(column)?.as_str().map_err(Fault::from);
+    let some_text = |column| row.get_ref(column)?.as_str_or_null().map_err(Fault::from);
+    let columns = DimensionsRow {
+        service: text(0)?,
+        tags: Cow::Borrowed(text(1)?),
+        operation: text(2)?,
+        requested_model: some_text(3)?,
+        source_model: some_text(4)?,
+        profile_arn: some_text(5)?,
+        region: text(6)?,
+        key_id: some_text(7)?,
+    };
+    columns.read().map_err(|error| Fault::Row(format!("dimensions {key}: {error}")))
+}
