@@ -4,7 +4,8 @@
 //! answer's end (its [`Record`](crate::domain::Record)). The drainer moves records from the journal into the
 //! [`store`], which reports are read from.
 
+pub mod journal;
 mod opening;
 pub mod store;
 
-pub use opening::Opening;
+pub use opening::{Opening, OpeningRef};

@@ -1,0 +1,124 @@
+//! What a call does to the journal: its opening, and its closing.
+
+use super::entry::{self, Kind};
+use super::error::JournalUnavailable;
+use super::log::{Log, Shared};
+use super::payload;
+use crate::domain::{Record, RequestId};
+use crate::ledger::opening::OpeningRef;
+use std::cell::RefCell;
+
+thread_local! {
+    /// Where entries are laid out.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An opening in the journal that owes a closing.
+///
+/// Its segment stays until then. One that is dropped becomes an interrupted call at the next start.
+#[derive(Debug)]
+#[must_use = "an opening without a closing is an interrupted call at the next start"]
+pub struct Ticket {
+    /// The segment that the opening is in.
+    opened_in: u64,
+}
+
+impl Shared {
+    /// Writes an opening.
+    pub(super) fn open(&self, opening: &OpeningRef<'_>) -> Result<Ticket, JournalUnavailable> {
+        let laid_out = |buffer: &mut Vec<u8>| {
+            entry::begin(buffer, Kind::Opening, opening.id);
+            payload::write_opening(opening, buffer)?;
+            entry::seal(buffer, self.salt)
+        };
+        let (opened_in, number) = BUFFER.with_borrow_mut(|buffer| match laid_out(buffer) {
+            Some(()) => self.append_opening(buffer),
+            None => Err(JournalUnavailable::Failing("an opening is too long for an entry".into())),
+        })?;
+        self.commit(number).inspect_err(|_| self.lock().refuse(Some(opened_in)))?;
+        Ok(Ticket { opened_in })
+    }
+
+    fn append_opening(&self, frame: &[u8]) -> Result<(u64, u64), JournalUnavailable> {
+        let mut log = self.lock();
+        match self.try_append_opening(&mut log, frame) {
+            Ok(opened_in) => Ok((opened_in, log.unsynced.appended)),
+            Err(unavailable) => {
+                log.refuse(None);
+                Err(unavailable)
+            }
+        }
+    }
+
+    fn try_append_opening(&self, log: &mut Log, frame: &[u8]) -> Result<u64, JournalUnavailable> {
+        if let Some(reason) = &log.failure {
+            return Err(JournalUnavailable::Failing(reason.clone()));
+        }
+        let limit_bytes = self.settings.limit_bytes;
+        if log.bytes.saturating_add(super::entries::size(frame.len())) > limit_bytes {
+            if !log.full {
+                tracing::error!(dir = %self.place, limit_bytes, "the journal is full: calls are refused");
+            }
+            log.full = true;
+            return Err(JournalUnavailable::Full { dir: self.place.clone(), limit_bytes });
+        }
+        let sequence = self.append(log, frame).map_err(JournalUnavailable::Failing)?;
+        if let Some(segment) = log.segments.get_mut(&sequence) {
+            segment.open = segment.open.saturating_add(1);
+        }
+        Ok(sequence)
+    }
+
+    /// Writes a closing, or keeps it until it can be written.
+    pub(super) fn close(&self, ticket: Option<Ticket>, record: &Record) {
+        let number = self.append_closing(ticket.map(|ticket| ticket.opened_in), record);
+        // What is not synced is in the system's hands, where the reader finds it; the failure shows in the health.
+        let _ = self.commit(number);
+    }
+
+    /// Returns the number of the last entry.
+    pub(super) fn append_closing(&self, opened_in: Option<u64>, record: &Record) -> u64 {
+        let laid_out = |buffer: &mut Vec<u8>| {
+            entry::begin(buffer, Kind::Closing, record.id);
+            payload::write_record(record, buffer)?;
+            entry::seal(buffer, self.salt)
+        };
+        BUFFER.with_borrow_mut(|buffer| {
+            let is_laid_out = laid_out(buffer).is_some();
+            let mut log = self.lock();
+            if is_laid_out {
+                self.append_or_keep(&mut log, record.id, buffer, opened_in);
+            } else {
+                log.counts.lost_closings = log.counts.lost_closings.saturating_add(1);
+                tracing::error!(id = %record.id, "a record is lost: it is too long for the journal");
+            }
+            let number = log.unsynced.appended;
+            let reader_sleeps = log.pending > 0 && std::mem::take(&mut log.reader_sleeps);
+            drop(log);
+            if reader_sleeps {
+                self.readable.notify_one();
+            }
+            number
+        })
+    }
+
+    fn append_or_keep(&self, log: &mut Log, id: RequestId, frame: &[u8], opened_in: Option<u64>) {
+        if log.failure.is_none()
+            && let Ok(sequence) = self.append(log, frame)
+        {
+            log.closed(sequence, opened_in);
+            return;
+        }
+        log.counts.overdue_closings = log.counts.overdue_closings.saturating_add(1);
+        if !log.overdue.push(id, frame, opened_in) {
+            log.counts.lost_closings = log.counts.lost_closings.saturating_add(1);
+        }
+    }
+}
+
+impl Log {
+    fn refuse(&mut self, opened_in: Option<u64>) {
+        self.counts.refused_openings = self.counts.refused_openings.saturating_add(1);
+        self.release(opened_in);
+    }
+}

@@ -1,0 +1,35 @@
+//! Writing to the disk: where tests make it full.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// The disk that segments are on.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    /// Bytes that may still be written, where a test says so.
+    #[cfg(test)]
+    pub(super) room: std::sync::Mutex<Option<usize>>,
+}
+
+impl Disk {
+    /// Writes all of `bytes` at an offset: with one system call, unless the disk takes only a part.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "a disk has a state in tests alone"))]
+    pub(super) fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        #[cfg(test)]
+        self.take_room(file, bytes, at)?;
+        file.write_all_at(bytes, at)
+    }
+
+    #[cfg(test)]
+    fn take_room(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        let mut room = self.room.lock().unwrap();
+        let Some(left) = *room else { return Ok(()) };
+        if bytes.len() <= left {
+            *room = Some(left - bytes.len());
+            return Ok(());
+        }
+        file.write_all_at(&bytes[..left], at)?;
+        Err(io::ErrorKind::StorageFull.into())
+    }
+}

@@ -1,0 +1,150 @@
+//! The way of records out of the journal, for the drainer.
+
+use super::entries::{Entries, Next};
+use super::entry::Kind;
+use super::error::JournalError;
+use super::log::{Log, Shared};
+use super::payload;
+use super::segment::{self, HEADER};
+use crate::clock::Clock;
+use crate::domain::Record;
+use std::fs::File;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+/// Reads records in the order in which they were written. There is one per journal; it belongs to a thread that may
+/// block.
+#[derive(Debug)]
+pub struct Reader {
+    shared: Arc<Shared>,
+    /// Everything before is confirmed.
+    confirmed: Position,
+}
+
+/// Records that were read, and that [`Reader::confirm`] takes off the journal.
+#[derive(Debug)]
+pub struct Batch {
+    /// The records, in the order in which they were written.
+    pub records: Vec<Record>,
+    /// How many of them are from which segment.
+    from: Vec<(u64, u64)>,
+    end: Position,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    sequence: u64,
+    offset: u64,
+}
+
+/// A part of a segment that is wholly written.
+struct Piece {
+    file: Arc<File>,
+    salt: u32,
+    end: u64,
+}
+
+impl Reader {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, confirmed: Position { sequence: 0, offset: HEADER } }
+    }
+
+    /// Waits until there is something to read, for so long at most. Returns whether there is.
+    ///
+    /// A call whose closing finds the reader asleep pays for waking it: better to sleep a while before this than to
+    /// wait for each record.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let start = Clock::system().instant();
+        let mut log = self.shared.lock();
+        loop {
+            let left = timeout.saturating_sub(Clock::system().instant().duration_since(start));
+            if log.pending > 0 || left.is_zero() {
+                log.reader_sleeps = false;
+                return log.pending > 0;
+            }
+            log.reader_sleeps = true;
+            let waited = self.shared.readable.wait_timeout(log, left);
+            log = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Reads the records after those that were confirmed: so many at most, and no more once their entries have
+    /// `max_bytes`. None: there are no others.
+    ///
+    /// # Errors
+    /// A segment cannot be read; the next call tries the same again.
+    pub fn next_batch(&mut self, max_records: usize, max_bytes: usize) -> Result<Batch, JournalError> {
+        let mut batch = Batch { records: Vec::new(), from: Vec::new(), end: self.confirmed };
+        let mut room = max_bytes;
+        while batch.records.len() < max_records && room > 0 {
+            let Some(piece) = self.shared.lock().piece(&mut batch.end) else { break };
+            room = self.read(&piece, &mut batch, max_records, room)?;
+        }
+        if batch.records.is_empty() {
+            self.confirmed = batch.end;
+        }
+        Ok(batch)
+    }
+
+    /// Reads on in a piece, and returns how much room is left.
+    fn read(
+        &self,
+        piece: &Piece,
+        batch: &mut Batch,
+        max_records: usize,
+        mut room: usize,
+    ) -> Result<usize, JournalError> {
+        let sequence = batch.end.sequence;
+        let file = || segment::path(&self.shared.dir, sequence);
+        let mut entries = Entries::new(Arc::clone(&piece.file), piece.salt, batch.end.offset, piece.end);
+        let mut count = 0;
+        while batch.records.len() < max_records && room > 0 {
+            let offset = entries.offset();
+            let damaged = |reason: String| JournalError::Damaged { file: file(), offset, reason };
+            match entries.next().map_err(|source| JournalError::Segment { file: file(), source })? {
+                Next::End => break,
+                Next::Broken => return Err(damaged("the entry there is broken".to_owned())),
+                Next::Entry(frame) if frame.kind == Kind::Closing => {
+                    let record = payload::read_record(frame.id, entries.payload());
+                    batch.records.push(record.map_err(|error| damaged(error.to_string()))?);
+                    room = room.saturating_sub(frame.len);
+                    count += 1;
+                }
+                Next::Entry(_) => {}
+            }
+        }
+        batch.end.offset = entries.offset();
+        if count > 0 {
+            batch.from.push((sequence, count));
+        }
+        Ok(room)
+    }
+
+    /// Takes off the journal what the store has for good: what survives there what the journal is to survive here.
+    pub fn confirm(&mut self, batch: Batch) {
+        let Batch { from, end, .. } = batch;
+        self.confirmed = end;
+        let mut log = self.shared.lock();
+        for (sequence, count) in from {
+            if let Some(segment) = log.segments.get_mut(&sequence) {
+                segment.pending = segment.pending.saturating_sub(count);
+            }
+            log.pending = log.pending.saturating_sub(count);
+        }
+    }
+}
+
+impl Log {
+    /// Returns what can be read at a position, which is moved to the next segment where one is read to its end.
+    fn piece(&self, position: &mut Position) -> Option<Piece> {
+        for (sequence, segment) in self.segments.range(position.sequence..) {
+            if *sequence > position.sequence {
+                *position = Position { sequence: *sequence, offset: HEADER };
+            }
+            if position.offset < segment.len {
+                return Some(Piece { file: Arc::clone(&segment.file), salt: segment.salt, end: segment.len });
+            }
+        }
+        None
+    }
+}

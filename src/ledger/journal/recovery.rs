@@ -1,0 +1,158 @@
+//! The start of a journal: what the last process left behind is looked at, then repaired, then taken over.
+
+use super::Journal;
+use super::dir_lock::DirLock;
+use super::disk::Disk;
+use super::entries::{Entries, Next};
+use super::error::JournalError;
+use super::keeper::Keeper;
+use super::log::{Counts, Log, Shared, Unsynced};
+use super::overdue::Overdue;
+use super::payload;
+use super::reader::Reader;
+use super::scan::{Found, Place, Tail, scan};
+use super::segment;
+use super::settings::{Fsync, Settings};
+use super::sync::Synced;
+use crate::domain::Record;
+use crate::ledger::opening::Opening;
+use std::collections::HashMap;
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+
+/// What the last process left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// How many calls it left open; their records are in the journal.
+    pub interrupted: usize,
+    /// Records that are to be drained, those of the interrupted calls among them. The store may have some of them.
+    pub pending_records: u64,
+    /// What was cut off.
+    pub tails: Vec<Tail>,
+}
+
+/// A journal that was started.
+#[derive(Debug)]
+pub struct Started {
+    /// Where calls are written.
+    pub journal: Journal,
+    /// Where the drainer reads.
+    pub reader: Reader,
+    /// What was found.
+    pub recovery: Recovery,
+}
+
+/// Starts the journal of a directory.
+pub(super) fn start(
+    dir: &Path,
+    settings: Settings,
+    record_of: &mut dyn FnMut(Opening) -> Record,
+) -> Result<Started, JournalError> {
+    let lock = DirLock::acquire(dir)?;
+    let mut found = scan(dir)?;
+    let open = found.take_open(dir)?;
+    let tails = std::mem::take(&mut found.tails);
+    tails.iter().try_for_each(cut)?;
+    let interrupted = open.len();
+    let shared = Arc::new(shared(dir, settings, lock, found));
+    shared.heal();
+    for (sequence, opening) in open {
+        shared.append_closing(Some(sequence), &record_of(opening));
+    }
+    if settings.fsync != Fsync::Never {
+        // A failure is in the log and in the health, and heals.
+        let _ = shared.sync();
+    }
+    let pending_records = shared.health().pending_records;
+    let keeper = Keeper::start(Arc::clone(&shared)).map_err(JournalError::Thread)?;
+    Ok(Started {
+        reader: Reader::new(Arc::clone(&shared)),
+        journal: Journal::new(shared, keeper),
+        recovery: Recovery { interrupted, pending_records, tails },
+    })
+}
+
+impl Found {
+    /// Returns the openings without a closing in the order in which they were made, each with its segment, which it
+    /// then holds.
+    fn take_open(&mut self, dir: &Path) -> Result<Vec<(u64, Opening)>, JournalError> {
+        let places: HashMap<_, Place> = std::mem::take(&mut self.open);
+        let mut open = Vec::with_capacity(places.len());
+        for place in places.into_values() {
+            let Some(segment) = self.segments.get_mut(&place.sequence) else { continue };
+            segment.open = segment.open.saturating_add(1);
+            let mut entries =
+                Entries::new(Arc::clone(&segment.file), segment.salt, place.offset, segment.len);
+            open.push((place.sequence, read_opening(dir, place, &mut entries)?));
+        }
+        open.sort_unstable_by_key(|(_, opening)| opening.id);
+        Ok(open)
+    }
+}
+
+fn read_opening(dir: &Path, place: Place, entries: &mut Entries) -> Result<Opening, JournalError> {
+    let file = segment::path(dir, place.sequence);
+    let offset = place.offset;
+    match entries.next() {
+        Ok(Next::Entry(frame)) => payload::read_opening(frame.id, entries.payload())
+            .map_err(|error| JournalError::Damaged { file, offset, reason: error.to_string() }),
+        Ok(Next::End | Next::Broken) => {
+            let reason = "the entry there changed while it was read".to_owned();
+            Err(JournalError::Damaged { file, offset, reason })
+        }
+        Err(source) => Err(JournalError::Segment { file, source }),
+    }
+}
+
+/// Cuts off what a crash left unfinished.
+fn cut(tail: &Tail) -> Result<(), JournalError> {
+    let Tail { file, offset, bytes } = tail;
+    let done = match offset {
+        0 => std::fs::remove_file(file),
+        _ => File::options().write(true).open(file).and_then(|segment| {
+            segment.set_len(*offset)?;
+            segment.sync_data()
+        }),
+    };
+    done.map_err(|source| JournalError::Segment { file: file.clone(), source })?;
+    tracing::warn!(file = %file.display(), offset, bytes, "cut off an entry that was never written whole");
+    Ok(())
+}
+
+fn shared(dir: &Path, settings: Settings, lock: DirLock, found: Found) -> Shared {
+    let log = Log {
+        lock,
+        bytes: found.segments.values().map(|segment| segment.len).sum(),
+        pending: found.segments.values().map(|segment| segment.pending).sum(),
+        segments: found.segments,
+        active: None,
+        next_sequence: found.next_sequence,
+        overdue: Overdue::new(settings.overdue_bytes),
+        failure: None,
+        full: false,
+        counts: Counts::default(),
+        unsynced: Unsynced::default(),
+        reader_sleeps: false,
+    };
+    Shared {
+        dir: dir.to_owned(),
+        place: dir.display().to_string().into(),
+        settings: Settings {
+            segment_bytes: settings.segment_bytes.min(settings.limit_bytes / 4),
+            ..settings
+        },
+        salt: random(),
+        disk: Disk::default(),
+        log: Mutex::new(log),
+        synced: Mutex::new(Synced::default()),
+        readable: Condvar::new(),
+    }
+}
+
+/// Returns a number that no client can know: what the standard library keys its hash maps with.
+fn random() -> u32 {
+    let [a, b, c, d, ..] = RandomState::new().hash_one(()).to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}

@@ -1,0 +1,38 @@
+//! How a journal is to be kept.
+
+/// When what was written is made to survive a loss of power. A process that dies loses nothing in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fsync {
+    /// Before each entry counts as written; entries that come together share one sync.
+    Always,
+    /// Once a second.
+    #[default]
+    Interval,
+    /// When the system sees fit.
+    Never,
+}
+
+/// How a journal is to be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// When to sync.
+    pub fsync: Fsync,
+    /// The size in bytes at which a segment is followed by the next; a quarter of `limit_bytes` at most.
+    pub segment_bytes: u64,
+    /// The size in bytes of all segments at which calls are refused. One file descriptor is held per segment.
+    pub limit_bytes: u64,
+    /// The most bytes of closings to hold in memory while the disk takes none.
+    pub overdue_bytes: usize,
+}
+
+impl Default for Settings {
+    /// 16 MiB a segment, 1 GiB in all, 64 MiB in memory, a sync per second.
+    fn default() -> Self {
+        Self {
+            fsync: Fsync::default(),
+            segment_bytes: 16 << 20,
+            limit_bytes: 1 << 30,
+            overdue_bytes: 64 << 20,
+        }
+    }
+}

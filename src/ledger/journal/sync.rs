@@ -1,0 +1,89 @@
+//! Making what was written survive a loss of power. Whoever syncs does so for all that came before.
+
+use super::error::JournalUnavailable;
+use super::log::{Log, Shared};
+use super::settings::Fsync;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+/// Up to where entries, by their number since the start, are on the disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Synced {
+    upto: u64,
+    /// The last sync that failed: entries after the first number up to the second. The system may have dropped them,
+    /// so that a later sync proves nothing.
+    failed: (u64, u64),
+}
+
+impl Shared {
+    /// Returns once the entry of that number is on the disk, where `fsync` is `always`; at once otherwise.
+    pub(super) fn commit(&self, number: u64) -> Result<(), JournalUnavailable> {
+        if self.settings.fsync != Fsync::Always {
+            return Ok(());
+        }
+        let is_on_a_worker =
+            Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
+        let committed = if is_on_a_worker {
+            tokio::task::block_in_place(|| self.sync_upto(number))
+        } else {
+            self.sync_upto(number)
+        };
+        committed.map_err(JournalUnavailable::Failing)
+    }
+
+    /// Syncs all that was written.
+    pub(super) fn sync(&self) -> Result<(), Arc<str>> {
+        self.sync_written(&mut self.synced.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn sync_upto(&self, number: u64) -> Result<(), Arc<str>> {
+        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        let (after, upto) = synced.failed;
+        if number > after && number <= upto {
+            return Err("the disk did not sync it".into());
+        }
+        if number <= synced.upto { Ok(()) } else { self.sync_written(&mut synced) }
+    }
+
+    fn sync_written(&self, synced: &mut Synced) -> Result<(), Arc<str>> {
+        let (appended, files, directory) = self.lock().take_unsynced();
+        match sync_all(&files, directory.then_some(&self.dir)) {
+            Ok(()) => {
+                synced.upto = appended;
+                Ok(())
+            }
+            Err(error) => {
+                let mut log = self.lock();
+                synced.failed = (synced.upto, log.unsynced.appended);
+                log.active = None;
+                Err(log.fail(&self.dir, &error))
+            }
+        }
+    }
+}
+
+fn sync_all(files: &[Arc<File>], directory: Option<impl AsRef<Path>>) -> io::Result<()> {
+    for file in files {
+        file.sync_data()?;
+    }
+    match directory {
+        Some(directory) => File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+impl Log {
+    /// Takes what a sync is to cover: entries up to a number, the files that have them, and whether the directory.
+    fn take_unsynced(&mut self) -> (u64, Vec<Arc<File>>, bool) {
+        let mut files = std::mem::take(&mut self.unsynced.sealed);
+        let active = self.active.and_then(|sequence| self.segments.get(&sequence));
+        if let Some(segment) = active.filter(|_| self.unsynced.active) {
+            files.push(Arc::clone(&segment.file));
+        }
+        self.unsynced.active = false;
+        (self.unsynced.appended, files, std::mem::take(&mut self.unsynced.directory))
+    }
+}

@@ -1,0 +1,85 @@
+use super::*;
+use crate::ledger::journal::JournalUnavailable;
+
+fn set_room(journal: &Journal, room: Option<usize>) {
+    *journal.shared.disk.room.lock().unwrap() = room;
+}
+
+#[test]
+fn a_full_disk_refuses_openings_keeps_closings_and_heals() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut started = start(dir.path(), SMALL);
+    let journal = &started.journal;
+    let first = call(journal, 0);
+    let held: Vec<_> = (1..4).map(|number| journal.opening(&opening(number).view()).unwrap()).collect();
+    let len = |file: &PathBuf| std::fs::metadata(file).unwrap().len();
+    let before: Vec<_> = files(dir.path()).iter().map(len).collect();
+    // Half an entry fits.
+    set_room(journal, Some(50));
+    let refused = journal.opening(&opening(9).view()).unwrap_err();
+    assert!(matches!(refused, JournalUnavailable::Failing(_)), "{refused}");
+    set_room(journal, Some(0));
+    for (number, ticket) in (1..4).zip(held) {
+        journal.closing(Some(ticket), &record(number));
+    }
+    let health = journal.health();
+    assert!(health.failing.is_some());
+    assert_eq!((health.pending_records, health.overdue_closings, health.lost_closings), (4, 3, 0));
+    assert_eq!((health.refused_openings, health.failures > 0), (1, true));
+    assert_eq!(files(dir.path()).iter().map(len).collect::<Vec<_>>(), before);
+    set_room(journal, None);
+    until(journal, |health| health.failing.is_none());
+    let last = call(journal, 10);
+    let mut expected = vec![first];
+    expected.extend((1..4).map(|number| opening(number).id));
+    expected.push(last);
+    assert_eq!(drain(&mut started.reader), expected);
+}
+
+#[test]
+fn too_many_overdue_closings_are_lost_and_counted_and_their_openings_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let started = start(dir.path(), Settings { overdue_bytes: 0, ..SMALL });
+    let ticket = started.journal.opening(&opening(0).view()).unwrap();
+    set_room(&started.journal, Some(0));
+    started.journal.closing(Some(ticket), &record(0));
+    assert_eq!(started.journal.health().lost_closings, 1);
+    drop(started);
+    let started = start(dir.path(), SMALL);
+    assert_eq!(started.recovery.interrupted, 1);
+}
+
+#[test]
+fn a_directory_that_is_deleted_is_made_again_and_nothing_that_was_read_is_lost() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("journal");
+    let mut started = start(&dir, SMALL);
+    let journal = &started.journal;
+    let first = call(journal, 0);
+    std::fs::remove_dir_all(&dir).unwrap();
+    // Something else is where the directory should be: nothing can be written until it is gone.
+    std::fs::write(&dir, "in the way").unwrap();
+    until(journal, |health| health.failing.is_some());
+    journal.opening(&opening(1).view()).unwrap_err();
+    journal.closing(None, &record(1));
+    std::fs::remove_file(&dir).unwrap();
+    until(journal, |health| health.failing.is_none());
+    assert_eq!(files(&dir).len(), 1);
+    assert!(matches!(try_start(&dir, SMALL), Err(JournalError::InUse { .. })));
+    let last = call(journal, 2);
+    assert_eq!(drain(&mut started.reader), [first, opening(1).id, last]);
+    started.journal.stop();
+    assert_eq!(files(&dir), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_journal_starts_on_a_full_disk() {
+    let home = tempfile::tempdir().unwrap();
+    let started = start(home.path(), SMALL);
+    let ticket = started.journal.opening(&opening(0).view()).unwrap();
+    drop(ticket);
+    set_room(&started.journal, Some(0));
+    started.journal.opening(&opening(1).view()).unwrap_err();
+    started.journal.stop();
+    assert!(started.journal.health().failing.is_some());
+}

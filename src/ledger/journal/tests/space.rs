@@ -1,0 +1,62 @@
+use super::*;
+use crate::ledger::journal::JournalUnavailable;
+
+#[test]
+fn a_long_call_holds_its_own_segment_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut started = start(dir.path(), SMALL);
+    let long = started.journal.opening(&opening(0).view()).unwrap();
+    let ids: Vec<_> = (1..40).map(|number| call(&started.journal, number)).collect();
+    assert!(files(dir.path()).len() > 5);
+    assert_eq!(drain(&mut started.reader), ids);
+    let health = until(&started.journal, |health| health.segments == 2);
+    assert_eq!(health.pending_records, 0);
+    assert!(files(dir.path())[0].ends_with("0000000000000000.journal"));
+    started.journal.closing(Some(long), &record(0));
+    until(&started.journal, |health| health.segments == 2);
+    assert_eq!(drain(&mut started.reader), [opening(0).id]);
+    until(&started.journal, |health| health.segments == 1);
+    started.journal.stop();
+    assert_eq!(files(dir.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_full_journal_refuses_openings_takes_closings_and_empties() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut started = start(dir.path(), Settings { limit_bytes: 16 << 10, ..SMALL });
+    let journal = &started.journal;
+    let held = journal.opening(&opening(0).view()).unwrap();
+    let mut number = 1;
+    let refused = loop {
+        match journal.opening(&opening(number).view()) {
+            Ok(ticket) => journal.closing(Some(ticket), &record(number)),
+            Err(refused) => break refused,
+        }
+        number += 1;
+    };
+    assert!(matches!(refused, JournalUnavailable::Full { limit_bytes: 16_384, .. }), "{refused}");
+    let health = journal.health();
+    assert!(health.failing.is_some() && health.bytes <= 17 << 10, "{health:?}");
+    journal.closing(Some(held), &record(0));
+    assert_eq!(drain(&mut started.reader).len(), usize::try_from(number).unwrap());
+    until(journal, |health| health.failing.is_none());
+    call(journal, number);
+}
+
+#[test]
+fn what_is_not_confirmed_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut started = start(dir.path(), SMALL);
+    let ids: Vec<_> = (0..20).map(|number| call(&started.journal, number)).collect();
+    let first = started.reader.next_batch(5, 1 << 20).unwrap();
+    let again = started.reader.next_batch(5, 1 << 20).unwrap();
+    let of = |batch: &crate::ledger::journal::Batch| -> Vec<_> {
+        batch.records.iter().map(|record| record.id).collect()
+    };
+    assert_eq!((of(&first), of(&again)), (ids[..5].to_vec(), ids[..5].to_vec()));
+    started.reader.confirm(again);
+    assert_eq!(started.journal.health().pending_records, 15);
+    assert_eq!(of(&started.reader.next_batch(100, 1).unwrap()), ids[5..6]);
+    assert_eq!(drain(&mut started.reader), ids[5..]);
+    assert!(!started.reader.wait(Duration::ZERO));
+}
