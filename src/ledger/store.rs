@@ -5,6 +5,7 @@
 mod dimensions;
 #[cfg(test)]
 pub(crate) mod laws;
+mod postgres;
 mod rollup;
 mod row;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod totals;
 mod url;
 
 pub use dimensions::{Dimensions, DimensionsId, DimensionsRow};
+pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 pub use totals::Totals;
 pub use url::{Access, StoreUrl};
@@ -152,14 +154,14 @@ pub trait Store: Send {
     ) -> Result<u64, StoreError>;
 }
 
-/// Opens a store. `label_keys` are the labels that enter rollups.
+/// Opens a store. `label_keys` are the labels that enter rollups. A PostgreSQL URL without a password uses that of the
+/// environment's `PGPASSWORD`.
 pub fn open(url: &StoreUrl, access: Access, label_keys: &[String]) -> Result<Box<dyn Store>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => Ok(Box::new(SqliteStore::open(path, access, label_keys)?)),
-        StoreUrl::Postgres(_) => Err(StoreError::Unusable {
-            place: url.to_string(),
-            reason: "there is no store for PostgreSQL".to_owned(),
-            hint: "name a file: sqlite:data/ledger.db".to_owned(),
-        }),
+        StoreUrl::Postgres(url) => {
+            let password = std::env::var("PGPASSWORD").ok();
+            Ok(Box::new(PostgresStore::open(url, password.as_deref(), access, label_keys)?))
+        }
     }
 }
