@@ -7,22 +7,18 @@ mod ca_bundle;
 mod egress;
 mod file_read;
 mod load;
-mod nearest;
-mod overrides;
-mod problem;
 mod proxies;
 mod rules;
 mod services;
 mod settings;
-mod sheet;
 #[cfg(test)]
 mod tests;
 
+pub use crate::sheet::{Problem, Problems};
 pub use ca_bundle::CaBundle;
 pub use egress::{Egress, is_variable};
 pub use file_read::{FileRead, FileState};
 pub use load::{Loaded, load, load_edited, load_files, load_settings};
-pub use problem::{Problem, Problems};
 pub use proxies::{Proxies, Proxy};
 
 use crate::domain::{ModelId, Operation, ProfileArn, Region, ServiceName};

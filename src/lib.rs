@@ -34,6 +34,7 @@ pub mod operation;
 pub mod record;
 pub mod resolve;
 pub mod server;
+mod sheet;
 pub mod shutdown;
 pub mod simulator;
 pub mod tap;

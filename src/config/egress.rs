@@ -2,10 +2,10 @@
 
 use super::Upstream;
 use super::ca_bundle::CaBundle;
-use super::overrides::ENV_PREFIX;
-use super::problem::Problem;
 use super::proxies::Proxies;
-use super::sheet::Sheet;
+use crate::sheet::ENV_PREFIX;
+use crate::sheet::Problem;
+use crate::sheet::Sheet;
 use std::path::Path;
 
 /// The AWS SDKs' own variable for a CA bundle.

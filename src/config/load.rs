@@ -2,10 +2,10 @@
 
 use super::egress::{self, Egress};
 use super::file_read::FileRead;
-use super::overrides::overrides;
-use super::problem::{Problem, Problems};
-use super::sheet::Sheet;
 use super::{Config, ServicesFile, rules, services, settings};
+use crate::sheet::Sheet;
+use crate::sheet::overrides;
+use crate::sheet::{Problem, Problems};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;

@@ -3,7 +3,7 @@
 //! The names, and which wins, are those of the AWS SDK for Rust, which fetches the gateway's credentials in the same
 //! process: upper case before lower case, and a scheme's own variable before `ALL_PROXY`.
 
-use super::problem::Problem;
+use crate::sheet::Problem;
 use http::Uri;
 use std::fmt;
 use std::path::Path;

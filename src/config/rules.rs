@@ -1,9 +1,9 @@
 //! What several keys, or both files, must agree on.
 
 use super::services::key_of;
-use super::sheet::{Sheet, dotted};
 use super::{Config, ServiceSpec, ServicesFile, UnmappedModel};
 use crate::domain::{ModelId, ProfileArn};
+use crate::sheet::{Sheet, dotted};
 use http::Uri;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};

@@ -1,9 +1,9 @@
 //! The keys of the services file.
 
 use super::settings::alias;
-use super::sheet::{Section, Sheet, dotted};
 use super::{ServiceSpec, ServicesFile};
 use crate::domain::{ModelId, Operation, ProfileArn, ServiceName};
+use crate::sheet::{Section, Sheet, dotted};
 use std::collections::BTreeMap;
 
 /// Reads the services of a sheet, without those whose names are not legal.

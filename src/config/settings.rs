@@ -1,11 +1,11 @@
 //! The keys of the config file.
 
-use super::sheet::{Section, Sheet};
 use super::{
     AccessLog, CatalogSettings, Config, Identity, Listen, Log, Method, OnClientDisconnect, UnmappedModel,
     Upstream,
 };
 use crate::domain::{ModelId, Region};
+use crate::sheet::{Section, Sheet};
 use http::{HeaderName, Uri};
 use std::net::SocketAddr;
 use std::path::Path;

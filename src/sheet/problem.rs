@@ -49,7 +49,7 @@ const MEND: &str = "mend what is named, and let `tollgate check` tell whether an
 
 /// Every mistake that was found, in the order of files and lines; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problems(pub(super) Vec<Problem>);
+pub struct Problems(pub(crate) Vec<Problem>);
 
 impl Problems {
     /// Returns the mistakes one by one.

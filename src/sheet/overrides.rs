@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use toml_edit::{Item, Value};
 
 /// What the names of such variables begin with; `__` separates the levels of a key.
-pub(super) const ENV_PREFIX: &str = "TOLLGATE__";
+pub(crate) const ENV_PREFIX: &str = "TOLLGATE__";
 
 /// A value from the environment.
 #[derive(Debug, Clone)]
-pub(super) struct Override {
+pub(crate) struct Override {
     /// The variable's name.
-    pub(super) variable: String,
+    pub(crate) variable: String,
     /// The variable's value.
     pub(super) value: String,
 }
@@ -25,7 +25,7 @@ impl Override {
 }
 
 /// Returns the overrides of an environment by their keys (`upstream.region`).
-pub(super) fn overrides(
+pub(crate) fn overrides(
     env: impl IntoIterator<Item = (String, String)>,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<String, Override> {

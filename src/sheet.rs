@@ -1,8 +1,13 @@
 //! Reading typed values from TOML, going on after a mistake, so that all of them are reported at once.
 
-use super::nearest::nearest;
-use super::overrides::Override;
-use super::problem::Problem;
+mod nearest;
+mod overrides;
+mod problem;
+
+pub(crate) use nearest::nearest;
+pub(crate) use overrides::{ENV_PREFIX, Override, overrides};
+pub use problem::{Problem, Problems};
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -10,7 +15,7 @@ use toml_edit::{Document, Item, Key, TableLike};
 
 /// Where a value stands.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(crate) struct Place {
     file: PathBuf,
     line: Option<usize>,
     key: String,
@@ -18,7 +23,7 @@ pub(super) struct Place {
 
 /// One file that is being read: its problems, and where each of its keys stands.
 #[derive(Debug)]
-pub(super) struct Sheet {
+pub(crate) struct Sheet {
     file: PathBuf,
     /// The offsets of the line ends, in ascending order.
     line_ends: Vec<usize>,
@@ -27,14 +32,14 @@ pub(super) struct Sheet {
     /// Every key that was asked for.
     known: Vec<String>,
     /// What is wrong.
-    pub(super) problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
     /// What is to be looked at, but is no mistake.
-    pub(super) warnings: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
 }
 
 impl Sheet {
     /// Returns the sheet of a file's text and of the overrides that win over it.
-    pub(super) fn new(file: &Path, text: &str, overrides: BTreeMap<String, Override>) -> Self {
+    pub(crate) fn new(file: &Path, text: &str, overrides: BTreeMap<String, Override>) -> Self {
         Self {
             file: file.to_owned(),
             line_ends: text.match_indices('\n').map(|(at, _)| at).collect(),
@@ -47,7 +52,7 @@ impl Sheet {
     }
 
     /// Parses the text; a syntax error becomes a problem.
-    pub(super) fn parse<'t>(&mut self, text: &'t str) -> Option<Document<&'t str>> {
+    pub(crate) fn parse<'t>(&mut self, text: &'t str) -> Option<Document<&'t str>> {
         match Document::parse(text) {
             Ok(document) => Some(document),
             Err(error) => {
@@ -60,32 +65,32 @@ impl Sheet {
     }
 
     /// Returns the file's top level.
-    pub(super) fn root<'a>(&'a mut self, document: &'a Document<&str>) -> Section<'a> {
+    pub(crate) fn root<'a>(&'a mut self, document: &'a Document<&str>) -> Section<'a> {
         Section { sheet: self, table: Some(document.as_table()), path: String::new(), known: Vec::new() }
     }
 
     /// Records a mistake at a place.
-    pub(super) fn wrong(&mut self, place: &Place, message: impl Into<String>) {
+    pub(crate) fn wrong(&mut self, place: &Place, message: impl Into<String>) {
         self.problems.push(problem(place.clone(), message));
     }
 
     /// Records a mistake of a key, wherever that was set.
-    pub(super) fn wrong_key(&mut self, key: &str, message: impl Into<String>) {
+    pub(crate) fn wrong_key(&mut self, key: &str, message: impl Into<String>) {
         self.problems.push(problem(self.place(key), message));
     }
 
     /// Records something to look at in the file as a whole.
-    pub(super) fn warn(&mut self, message: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn warn(&mut self, message: impl Into<String>, hint: impl Into<String>) {
         self.warnings.push(Problem::of_file(&self.file, message).with_hint(hint));
     }
 
     /// Records something to look at.
-    pub(super) fn warn_key(&mut self, key: &str, message: impl Into<String>) {
+    pub(crate) fn warn_key(&mut self, key: &str, message: impl Into<String>) {
         self.warnings.push(problem(self.place(key), message));
     }
 
     /// Ends the reading: overrides that no key asked for are mistakes.
-    pub(super) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         for (key, set) in std::mem::take(&mut self.overrides) {
             let message = unknown(&key, self.known.iter().map(String::as_str));
             self.problems
@@ -115,7 +120,7 @@ fn problem(place: Place, message: impl Into<String>) -> Problem {
 }
 
 /// One table that is being read, key by key.
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     sheet: &'a mut Sheet,
     table: Option<&'a dyn TableLike>,
     path: String,
@@ -124,7 +129,7 @@ pub(super) struct Section<'a> {
 
 impl Section<'_> {
     /// Reads a key, if it is set, into a field: a value of type `T`, which `convert` makes what the field holds.
-    pub(super) fn read<T: Raw, U>(
+    pub(crate) fn read<T: Raw, U>(
         &mut self,
         key: &str,
         field: &mut U,
@@ -139,7 +144,7 @@ impl Section<'_> {
     }
 
     /// Reads a string as [`Self::read`] does.
-    pub(super) fn read_text<U>(
+    pub(crate) fn read_text<U>(
         &mut self,
         key: &str,
         field: &mut U,
@@ -149,7 +154,7 @@ impl Section<'_> {
     }
 
     /// Reads a table of strings, if it is set; `convert` takes a name and its value, and says what is wrong with them.
-    pub(super) fn read_map<U>(
+    pub(crate) fn read_map<U>(
         &mut self,
         key: &str,
         mut convert: impl FnMut(&str, &str) -> Result<U, String>,
@@ -168,7 +173,7 @@ impl Section<'_> {
     }
 
     /// Reads an array of strings, if it is set; `convert` takes one of them, and says what is wrong with it.
-    pub(super) fn read_list<U>(
+    pub(crate) fn read_list<U>(
         &mut self,
         key: &str,
         mut convert: impl FnMut(&str) -> Result<U, String>,
@@ -194,7 +199,7 @@ impl Section<'_> {
     }
 
     /// Returns the table of that name; an empty one where it is not set.
-    pub(super) fn section(&mut self, key: &str) -> Section<'_> {
+    pub(crate) fn section(&mut self, key: &str) -> Section<'_> {
         self.known.push(key.to_owned());
         let path = dotted(&self.path, key);
         let found = self.table.and_then(|table| table.get_key_value(key));
@@ -207,23 +212,54 @@ impl Section<'_> {
         Section { sheet: self.sheet, table, path, known: Vec::new() }
     }
 
+    /// Hands over the tables of an array one by one, `[[key]]` or inline ones, each with its place's key.
+    pub(crate) fn each(&mut self, key: &str, mut read: impl FnMut(Section<'_>)) {
+        self.known.push(key.to_owned());
+        let Some((name, item)) = self.table.and_then(|table| table.get_key_value(key)) else { return };
+        let (path, line) = (dotted(&self.path, key), self.line_of(name, item));
+        let place = self.sheet.note(path.clone(), line);
+        let Some(tables) = tables_of(item) else {
+            return self.sheet.wrong(&place, unexpected("an array of tables", item));
+        };
+        for (index, (table, span)) in tables.into_iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            self.within(&place, path.clone(), span);
+            read(Section { sheet: self.sheet, table: Some(table), path, known: Vec::new() });
+        }
+    }
+
+    /// Returns the key of the table's place.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Takes note of a key that may be set, but is not.
+    pub(crate) fn may_have(&mut self, key: &str) {
+        self.known.push(key.to_owned());
+    }
+
+    /// Tells whether the table holds a key.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     /// Returns every name in the table.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.table.map(|table| table.iter().map(|(name, _)| name.to_owned()).collect()).unwrap_or_default()
     }
 
     /// Records a mistake of the table itself.
-    pub(super) fn wrong(&mut self, message: impl Into<String>) {
+    pub(crate) fn wrong(&mut self, message: impl Into<String>) {
         self.sheet.wrong_key(&self.path, message);
     }
 
     /// Records a mistake of one of its keys.
-    pub(super) fn wrong_key(&mut self, key: &str, message: impl Into<String>) {
+    pub(crate) fn wrong_key(&mut self, key: &str, message: impl Into<String>) {
         self.sheet.wrong_key(&dotted(&self.path, key), message);
     }
 
     /// Ends the reading: whatever was not asked for by now is a mistake.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         for (name, item) in self.table.into_iter().flat_map(TableLike::iter) {
             if self.known.iter().any(|known| known == name) {
                 continue;
@@ -269,7 +305,7 @@ impl Section<'_> {
 }
 
 /// What a TOML value can be read as.
-pub(super) trait Raw: Sized {
+pub(crate) trait Raw: Sized {
     /// What is expected, as a message says it.
     const EXPECTED: &'static str;
 
@@ -325,8 +361,26 @@ impl Raw for Elements {
     }
 }
 
+/// A table, and where it stands in the file.
+type Standing<'a> = (&'a dyn TableLike, Option<Range<usize>>);
+
+fn standing(table: &dyn TableLike, span: Option<Range<usize>>) -> Standing<'_> {
+    (table, span)
+}
+
+/// Returns the tables of an array with where they stand, or `None` where it is no array or holds something else.
+fn tables_of(item: &Item) -> Option<Vec<Standing<'_>>> {
+    if let Some(tables) = item.as_array_of_tables() {
+        return Some(tables.iter().map(|table| standing(table, table.span())).collect());
+    }
+    let inline = |value: &'_ toml_edit::Value| value.as_inline_table().is_some();
+    let array = item.as_array().filter(|array| array.iter().all(inline))?;
+    let tables = array.iter().filter_map(toml_edit::Value::as_inline_table);
+    Some(tables.map(|table| standing(table, table.span())).collect())
+}
+
 /// Returns a key of a table as TOML writes it.
-pub(super) fn dotted(table: &str, key: &str) -> String {
+pub(crate) fn dotted(table: &str, key: &str) -> String {
     let key = Key::new(key).display_repr().into_owned();
     if table.is_empty() { key } else { format!("{table}.{key}") }
 }

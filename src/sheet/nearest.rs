@@ -1,7 +1,7 @@
 //! The legal word that someone may have meant.
 
 /// Returns the word nearest to what was written, if one is near enough to have been meant.
-pub(super) fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = written.chars().count().div_ceil(2).min(3);
     words
         .into_iter()
