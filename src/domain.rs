@@ -1,5 +1,6 @@
 //! The words of the product as validated types. Depends on nothing else of ours.
 
+mod charge;
 mod model;
 mod money;
 mod operation;
@@ -10,6 +11,7 @@ mod service;
 pub(crate) mod stamp;
 mod usage;
 
+pub use charge::Charge;
 pub use model::{InvalidModelId, ModelId};
 pub use money::{InvalidMoney, Money};
 pub use operation::Operation;

@@ -10,7 +10,8 @@
 //! 5. [`intake`] takes the body in.
 //! 6. [`forward`] filters the headers, signs, and sends.
 //! 7. [`tap`] reads from the answer, as it passes, what was used.
-//! 8. [`record`] takes what is settled to the [`metrics`] and the access log.
+//! 8. [`price`] tells what that costs.
+//! 9. [`record`] takes what is settled to the [`metrics`] and the access log.
 //!
 //! Around them: [`config`] is read once and swapped whole; [`error`] renders the gateway's own faults as Bedrock
 //! would; [`domain`] holds the words as types; [`simulator`] is a Bedrock for tests and the demo.
@@ -31,6 +32,7 @@ pub mod intake;
 pub mod ledger;
 pub mod metrics;
 pub mod operation;
+pub mod price;
 pub mod record;
 pub mod resolve;
 pub mod server;

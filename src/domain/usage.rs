@@ -78,16 +78,19 @@ pub enum Policy {
     ContextualGrounding,
     /// `automatedReasoningPolicyUnits`
     AutomatedReasoning,
+    /// `wordPolicyUnits`
+    Word,
 }
 
 impl Policy {
-    /// Every policy whose text units are billed, in the order of declaration.
-    pub const ALL: [Self; 5] = [
+    /// Every policy that counts text units, in the order of declaration.
+    pub const ALL: [Self; 6] = [
         Self::Topic,
         Self::Content,
         Self::SensitiveInformation,
         Self::ContextualGrounding,
         Self::AutomatedReasoning,
+        Self::Word,
     ];
 
     /// Returns the policy's name, as records and price files spell it.
@@ -98,6 +101,7 @@ impl Policy {
             Self::SensitiveInformation => "sensitive_information_policy_units",
             Self::ContextualGrounding => "contextual_grounding_policy_units",
             Self::AutomatedReasoning => "automated_reasoning_policy_units",
+            Self::Word => "word_policy_units",
         }
     }
 }
@@ -124,25 +128,35 @@ pub struct Usage {
     pub tokens: Tokens,
     /// Other units; each unit at most once.
     pub units: Vec<(Unit, u64)>,
-    /// [`Unit::TextUnits`] once more, by the policy that used them; each policy at most once.
+    /// [`Unit::TextUnits`] once more, by the policy that used them, and beside them those of automated reasoning;
+    /// each policy at most once.
     pub policies: Vec<(Policy, u64)>,
 }
 
 impl Usage {
     /// Tells whether nothing at all was said.
     pub fn is_empty(&self) -> bool {
-        self.tokens.is_empty() && self.units.is_empty()
+        self.tokens.is_empty() && self.units.is_empty() && self.policies.is_empty()
     }
 
     /// Adds to a unit's count; adding nothing says nothing.
     pub fn add(&mut self, unit: Unit, count: u64) {
-        if count == 0 {
-            return;
-        }
-        match self.units.iter_mut().find(|(known, _)| *known == unit) {
-            Some((_, total)) => *total = total.saturating_add(count),
-            None => self.units.push((unit, count)),
-        }
+        add_to(&mut self.units, unit, count);
+    }
+
+    /// Adds to a policy's count; adding nothing says nothing.
+    pub fn add_policy(&mut self, policy: Policy, count: u64) {
+        add_to(&mut self.policies, policy, count);
+    }
+}
+
+fn add_to<K: PartialEq>(counts: &mut Vec<(K, u64)>, key: K, count: u64) {
+    if count == 0 {
+        return;
+    }
+    match counts.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, total)) => *total = total.saturating_add(count),
+        None => counts.push((key, count)),
     }
 }
 

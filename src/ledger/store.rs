@@ -20,7 +20,9 @@ pub use sqlite::SqliteStore;
 pub use totals::Totals;
 pub use url::{Access, StoreUrl};
 
-use crate::domain::{Money, Record, RequestId, ServiceName};
+pub use crate::domain::Charge;
+
+use crate::domain::{Record, RequestId, ServiceName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -77,17 +79,6 @@ pub struct Slice {
     pub at: Option<OffsetDateTime>,
     /// What they add up to.
     pub totals: Totals,
-}
-
-/// A cost as a record holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Charge {
-    /// The amount; absent where there is none or it is unknown.
-    pub cost: Option<Money>,
-    /// The prices that it was computed with.
-    pub price_id: Option<Arc<str>>,
-    /// What has no price.
-    pub unpriced: Option<Arc<str>>,
 }
 
 /// A record whose cost was computed again.
