@@ -11,6 +11,7 @@ mod family;
 mod guardrail;
 mod headers;
 mod lenient;
+mod picture;
 mod shapes;
 mod statements;
 mod stream;
@@ -33,6 +34,7 @@ use bytes::Bytes;
 use family::{Billed, Family};
 use headers::HeaderCounts;
 use http::HeaderMap;
+pub use picture::picture;
 use serde_json::value::RawValue;
 use statements::Statements;
 use stream::{Seen, Stream};
@@ -78,6 +80,8 @@ pub struct Reading {
     pub service_tier: Option<String>,
     /// The latency tier that the response says was used.
     pub latency_tier: Option<String>,
+    /// The model that a prompt router says it called.
+    pub invoked_model: Option<ModelId>,
     /// The exception that ended the stream, if one did.
     pub exception: Option<Exception>,
 }
@@ -214,7 +218,8 @@ impl Tap {
         raw.put_counts("headers", &self.head);
         let head = self.head.tokens();
         let reason = body.as_ref().err().copied().unwrap_or(MissingReason::NoStatement);
-        let Statement { mut usage, source, service_tier, latency_tier } = body.unwrap_or_default();
+        let Statement { mut usage, source, service_tier, latency_tier, invoked_model } =
+            body.unwrap_or_default();
         self.service_tier = service_tier.or(self.service_tier);
         self.latency_tier = latency_tier.or(self.latency_tier);
         let by_head = !body::is_stated(&usage.tokens) && body::is_stated(&head);
@@ -224,7 +229,7 @@ impl Tap {
             Some(source) => self.reading(usage, source),
             None => self.missing(usage, reason),
         };
-        Reading { raw: raw.into_raw(), ..reading }
+        Reading { raw: raw.into_raw(), invoked_model, ..reading }
     }
 
     fn finish_stream(mut self, seen: Seen, end: End) -> Reading {
@@ -235,6 +240,7 @@ impl Tap {
         let mut reading = if !as_stated {
             let mut reading = self.estimate(seen.early_input(), seen.text_bytes);
             reading.usage.units.append(&mut usage.units);
+            reading.usage.policies.append(&mut usage.policies);
             reading
         } else if let Some((tokens, source)) = seen.stated() {
             usage.tokens = tokens;
@@ -247,6 +253,7 @@ impl Tap {
             self.missing(usage, MissingReason::NoStatement)
         };
         reading.exception = seen.exception;
+        reading.invoked_model = seen.invoked_model;
         reading.raw = seen.raw.into_raw();
         reading
     }
@@ -292,6 +299,7 @@ impl Tap {
             raw: None,
             service_tier: self.service_tier,
             latency_tier: self.latency_tier,
+            invoked_model: None,
             exception: None,
         }
     }

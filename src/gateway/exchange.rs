@@ -158,7 +158,8 @@ impl Open {
         };
         let reading = tap.finish(if ending == Ending::Complete { End::Complete } else { End::Cut });
         let outcome = outcome(head, ending, reading.exception.as_ref());
-        let Reading { usage, source, missing, raw, service_tier, latency_tier, exception: _ } = reading;
+        let Reading { usage, source, missing, raw, service_tier, latency_tier, invoked_model, exception: _ } =
+            reading;
         let route = &call.route;
         let record = Record {
             id: call.id,
@@ -182,7 +183,7 @@ impl Open {
             service_tier,
             latency_tier,
             picture: None,
-            invoked_model: None,
+            invoked_model,
             cost: None,
             price_id: None,
             unpriced: None,

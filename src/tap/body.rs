@@ -6,7 +6,7 @@ use super::guardrail;
 use super::lenient::Maybe;
 use super::shapes::{Converse, Invoke};
 use super::statements::Statements;
-use crate::domain::{Operation, Tokens, Unit, Usage, UsageSource};
+use crate::domain::{ModelId, Operation, Policy, Tokens, Unit, Usage, UsageSource};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use std::io::Read;
@@ -19,6 +19,7 @@ pub(super) struct Statement {
     pub(super) source: Option<UsageSource>,
     pub(super) service_tier: Option<String>,
     pub(super) latency_tier: Option<String>,
+    pub(super) invoked_model: Option<ModelId>,
 }
 
 /// Reads the body, or returns `None` where it is no JSON.
@@ -51,6 +52,9 @@ pub(super) fn is_whole(pieces: &[Bytes]) -> bool {
 pub(super) fn add_units(usage: &mut Usage, units: guardrail::Units) {
     usage.add(Unit::TextUnits, units.text);
     usage.add(Unit::GuardrailImages, units.images);
+    for (policy, count) in Policy::ALL.into_iter().zip(units.policies) {
+        usage.add_policy(policy, count);
+    }
 }
 
 /// Returns whether Converse's `inputTokens` may include the cached ones.
@@ -74,6 +78,7 @@ fn converse(body: Converse, family: &Family, raw: &mut Statements) -> Statement 
         raw.put("usage", stated);
     }
     if let Some(trace) = body.trace.0 {
+        statement.invoked_model = trace.invoked_model();
         add_units(&mut statement.usage, trace.guardrail.0);
     }
     statement.source = is_stated(&statement.usage.tokens).then_some(UsageSource::Converse);
@@ -98,7 +103,8 @@ fn invoke(body: Invoke, family: &Family, raw: &mut Statements) -> Statement {
     if let Some(trace) = body.trace.0 {
         add_units(&mut statement.usage, trace.guardrail.0);
     }
-    let answered = family.place == Place::Answer && add_answer(&mut statement.usage, family, body.images.0);
+    let answered = family.place == Place::Answer
+        && add_answer(&mut statement.usage, family, body.images.0.or(body.artifacts.0));
     statement.source = (answered || is_stated(&tokens)).then_some(UsageSource::InvokeBody);
     statement
 }
@@ -126,7 +132,7 @@ fn guardrail(body: Converse, raw: &mut Statements) -> Statement {
 }
 
 /// Returns the members of a JSON object; none where it is JSON, but no object.
-fn parse<T: DeserializeOwned + Default>(pieces: &[Bytes]) -> Option<T> {
+pub(super) fn parse<T: DeserializeOwned + Default>(pieces: &[Bytes]) -> Option<T> {
     parse_json::<Maybe<T>>(pieces).map(|object| object.0.unwrap_or_default())
 }
 

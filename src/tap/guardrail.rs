@@ -1,6 +1,7 @@
 //! Units that guardrails count: those of guardrail operations, and those in the traces of model calls.
 
-use super::lenient::{Count, Lenient, Maybe, Sum, readable};
+use super::lenient::{Count, Lenient, Maybe, Sum, Word, readable};
+use crate::domain::{ModelId, Policy};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -9,12 +10,18 @@ use serde_json::value::RawValue;
 pub(super) struct Units {
     pub(super) text: u64,
     pub(super) images: u64,
+    /// Text units in the order of [`Policy::ALL`]. Those of automated reasoning, which are priced alone, are not
+    /// among `text`.
+    pub(super) policies: [u64; Policy::ALL.len()],
 }
 
 impl Sum for Units {
     fn add(&mut self, item: Self) {
         self.text = self.text.saturating_add(item.text);
         self.images = self.images.saturating_add(item.images);
+        for (policy, item) in self.policies.iter_mut().zip(item.policies) {
+            *policy = policy.saturating_add(item);
+        }
     }
 }
 
@@ -27,6 +34,7 @@ struct GuardrailUsage {
     word_policy_units: Count,
     sensitive_information_policy_units: Count,
     contextual_grounding_policy_units: Count,
+    automated_reasoning_policy_units: Count,
     content_policy_image_units: Count,
     content_filter: Maybe<Check>,
     prompt_attack: Maybe<Check>,
@@ -41,19 +49,25 @@ struct Check {
 
 impl GuardrailUsage {
     fn units(&self) -> Units {
-        let policies = [
-            self.topic_policy_units,
-            self.content_policy_units,
-            self.word_policy_units,
-            self.sensitive_information_policy_units,
-            self.contextual_grounding_policy_units,
-        ];
+        let in_text = Policy::ALL.into_iter().filter(|policy| *policy != Policy::AutomatedReasoning);
         let checks = [&self.content_filter, &self.prompt_attack, &self.sensitive_information]
             .map(|check| check.0.as_ref().map(|check| check.text_units).unwrap_or_default());
-        let text = policies.into_iter().chain(checks).filter_map(|count| count.0);
+        let text = in_text.map(|policy| self.policy(policy)).chain(checks).filter_map(|count| count.0);
         Units {
             text: text.fold(0, u64::saturating_add),
             images: self.content_policy_image_units.0.unwrap_or(0),
+            policies: Policy::ALL.map(|policy| self.policy(policy).0.unwrap_or(0)),
+        }
+    }
+
+    fn policy(&self, policy: Policy) -> Count {
+        match policy {
+            Policy::Topic => self.topic_policy_units,
+            Policy::Content => self.content_policy_units,
+            Policy::SensitiveInformation => self.sensitive_information_policy_units,
+            Policy::ContextualGrounding => self.contextual_grounding_policy_units,
+            Policy::AutomatedReasoning => self.automated_reasoning_policy_units,
+            Policy::Word => self.word_policy_units,
         }
     }
 }
@@ -107,9 +121,24 @@ impl<'de> Lenient<'de> for Assessments {
     }
 }
 
-/// A trace: only its guardrail's assessments matter.
+/// A trace: only its guardrail's assessments matter, and the model that a prompt router called.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Trace {
     pub(super) guardrail: Assessments,
+    prompt_router: Maybe<PromptRouter>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PromptRouter {
+    invoked_model_id: Word,
+}
+
+impl Trace {
+    /// Returns the model that a prompt router says it called.
+    pub(super) fn invoked_model(&self) -> Option<ModelId> {
+        let id = self.prompt_router.0.as_ref()?.invoked_model_id.0.as_deref()?;
+        ModelId::parse(id).ok()
+    }
 }

@@ -56,6 +56,8 @@ pub(super) struct Invoke {
     generation_token_count: Count,
     pub(super) results: Each<TitanResult>,
     pub(super) images: Items,
+    /// The images of Stable Diffusion XL.
+    pub(super) artifacts: Items,
     pub(super) stop_reason: TextLen,
     // Text.
     delta: Maybe<Delta>,

@@ -8,7 +8,7 @@ use super::family::{Family, Winner};
 use super::lenient::Maybe;
 use super::shapes::{BlockDelta, Converse, Invoke};
 use super::statements::Statements;
-use crate::domain::{Tokens, Usage, UsageSource};
+use crate::domain::{ModelId, Tokens, Usage, UsageSource};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -44,6 +44,7 @@ pub(super) struct Seen {
     pub(super) usage: Usage,
     pub(super) service_tier: Option<String>,
     pub(super) latency_tier: Option<String>,
+    pub(super) invoked_model: Option<ModelId>,
     pub(super) exception: Option<Exception>,
     /// Whether something could not be read.
     pub(super) unreadable: bool,
@@ -72,6 +73,7 @@ impl Stream {
             usage: Usage::default(),
             service_tier: None,
             latency_tier: None,
+            invoked_model: None,
             exception: None,
             unreadable: false,
             raw: Statements::default(),
@@ -173,6 +175,7 @@ impl Seen {
             self.raw.put("metadata", stated);
         }
         if let Some(trace) = metadata.trace.0 {
+            self.invoked_model = trace.invoked_model();
             add_units(&mut self.usage, trace.guardrail.0);
         }
         self.service_tier = metadata.service_tier.0.and_then(|tier| tier.name.0);
