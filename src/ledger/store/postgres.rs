@@ -4,7 +4,8 @@
 //! keys, table after table, so that none waits for another in a circle. No table is ever locked against reading or
 //! writing but a partition of records that retention drops, and for that it gives up after two seconds.
 //!
-//! The crate `postgres` runs the connection itself: nothing here may be called on a thread of an asynchronous runtime.
+//! The crate `postgres` runs the connection itself: on a thread of an asynchronous runtime a store may neither be called
+//! nor dropped.
 
 mod address;
 mod append;
