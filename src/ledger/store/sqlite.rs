@@ -133,7 +133,7 @@ impl Store for SqliteStore {
     }
 
     fn rerate(&mut self, rerated: &[Rerated], at: OffsetDateTime) -> Result<u64, StoreError> {
-        self.whole(|transaction, _, allowed| rerate::rerate(transaction, rerated, at, allowed))
+        self.whole(|transaction, known, allowed| rerate::rerate(transaction, known, rerated, at, allowed))
     }
 
     fn retain(

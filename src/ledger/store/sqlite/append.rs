@@ -19,10 +19,10 @@ pub(super) fn append(
     let mut rollups = Rollups::new(allowed);
     let mut added = 0;
     for record in records {
-        let dimensions = known.key(transaction, record)?;
-        bind(&mut insert, dimensions, &Row::of(record))?;
+        let keys = known.keys(transaction, record)?;
+        bind(&mut insert, keys, &Row::of(record))?;
         if insert.raw_execute()? == 1 {
-            rollups.add(dimensions, record);
+            rollups.add(keys.dimensions, record);
             added += 1;
         }
     }

@@ -7,14 +7,21 @@ use crate::ledger::store::row::{Row, count, picos};
 use rusqlite::Statement;
 use std::borrow::Cow;
 
-/// A record's columns.
+/// A record's columns, to write.
 pub(super) const RECORD: &str = "id, dimensions, started_at, finished_at, status, outcome, client_gone, \
     input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, \
     extras, usage_source, usage_missing, usage_raw, service_tier, latency_tier, invoked_model, \
-    cost, price_id, unpriced, time_to_first_byte, duration, aws_request_id, labels";
+    cost, price, unpriced, time_to_first_byte, duration, aws_request_id, labels";
+
+/// A record's columns, to read.
+pub(super) const RECORD_TO_READ: &str = "id, dimensions, started_at, finished_at, status, outcome, client_gone, \
+    input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, \
+    extras, usage_source, usage_missing, usage_raw, service_tier, latency_tier, invoked_model, \
+    cost, (SELECT prices.id FROM prices WHERE key = price), unpriced, time_to_first_byte, duration, \
+    aws_request_id, labels";
 
 /// A record's columns, with `NULL` for those that no sum needs.
-pub(super) const RECORD_FOR_SUMS: &str = "id, dimensions, started_at, 0, NULL, outcome, 0, \
+pub(super) const RECORD_TO_SUM: &str = "id, dimensions, started_at, 0, NULL, outcome, 0, \
     input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, \
     extras, usage_source, NULL, NULL, NULL, NULL, NULL, \
     cost, NULL, unpriced, NULL, 0, NULL, labels";
@@ -39,12 +46,21 @@ pub(super) const SUMS: [&str; 16] = [
     "cost_of_estimates",
 ];
 
+/// What stands for values that are stored once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keys {
+    /// Of the record's dimensions.
+    pub(super) dimensions: i64,
+    /// Of its prices.
+    pub(super) price: Option<i64>,
+}
+
 /// Gives a statement the values of [`RECORD`].
-pub(super) fn bind(to: &mut Statement<'_>, dimensions: i64, row: &Row<'_>) -> rusqlite::Result<()> {
+pub(super) fn bind(to: &mut Statement<'_>, keys: Keys, row: &Row<'_>) -> rusqlite::Result<()> {
     let mut columns = 1..;
     let mut bind = |value: &dyn rusqlite::ToSql| to.raw_bind_parameter(columns.next().unwrap_or(0), value);
     bind(&row.id)?;
-    bind(&dimensions)?;
+    bind(&keys.dimensions)?;
     bind(&row.started_at)?;
     bind(&row.finished_at)?;
     bind(&row.status)?;
@@ -63,7 +79,7 @@ pub(super) fn bind(to: &mut Statement<'_>, dimensions: i64, row: &Row<'_>) -> ru
     bind(&row.latency_tier)?;
     bind(&row.invoked_model)?;
     bind(&row.cost)?;
-    bind(&row.price_id)?;
+    bind(&keys.price)?;
     bind(&row.unpriced)?;
     bind(&row.time_to_first_byte)?;
     bind(&row.duration)?;
@@ -71,7 +87,7 @@ pub(super) fn bind(to: &mut Statement<'_>, dimensions: i64, row: &Row<'_>) -> ru
     bind(&row.labels)
 }
 
-/// Reads [`RECORD`] or [`RECORD_FOR_SUMS`]: the key of its dimensions, and the rest.
+/// Reads [`RECORD_TO_READ`] or [`RECORD_TO_SUM`]: the key of its dimensions, and the rest.
 pub(super) fn read<'r>(row: &'r rusqlite::Row<'_>) -> Result<(i64, Row<'r>), Fault> {
     let integer = |column| row.get_ref(column)?.as_i64().map_err(Fault::from);
     let count = |column| row.get_ref(column)?.as_i64_or_null().map_err(Fault::from);

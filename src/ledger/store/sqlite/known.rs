@@ -1,65 +1,86 @@
-//! Dimensions, and the keys that a file has for them: remembered, since nearly every record has some that were seen
+//! What is stored once, and the keys that a file has for it: remembered, since nearly every record has what was seen
 //! before.
 
+use super::columns::Keys;
 use super::fault::Fault;
-use crate::domain::{Record, ServiceName};
+use crate::domain::Record;
 use crate::ledger::store::{Dimensions, DimensionsRow};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-/// How many are remembered; clients choose the model ids that they ask for.
+/// How many of a kind are remembered; clients choose the model ids that they ask for.
 const MOST: usize = 10_000;
 
-/// Dimensions that were seen.
+/// Dimensions and prices that were seen.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     hashes: RandomState,
-    keys: HashMap<u64, Vec<(Dimensions, i64)>>,
-    by_key: HashMap<i64, Arc<Dimensions>>,
+    /// Dimensions to write, by their hash.
+    alike: HashMap<u64, Vec<(Dimensions, i64)>>,
+    /// How many those are.
     remembered: usize,
+    /// Dimensions that were read.
+    read: HashMap<i64, Arc<Dimensions>>,
+    prices: HashMap<Arc<str>, i64>,
 }
 
 impl Known {
-    /// Returns the key of a record's dimensions; writes them where the file does not have them.
-    pub(super) fn key(&mut self, connection: &Connection, record: &Record) -> Result<i64, Fault> {
+    /// Returns the keys of what a record has; writes what the file does not have.
+    pub(super) fn keys(&mut self, connection: &Connection, record: &Record) -> Result<Keys, Fault> {
+        let dimensions = self.dimensions_key(connection, record)?;
+        let price = record.price_id.as_ref().map(|id| self.price_key(connection, id)).transpose()?;
+        Ok(Keys { dimensions, price })
+    }
+
+    fn dimensions_key(&mut self, connection: &Connection, record: &Record) -> Result<i64, Fault> {
         let hash = self.hash(record);
-        let alike = self.keys.get(&hash).map_or(&[][..], Vec::as_slice);
+        let alike = self.alike.get(&hash).map_or(&[][..], Vec::as_slice);
         if let Some((_, key)) = alike.iter().find(|(dimensions, _)| dimensions.fit(record)) {
             return Ok(*key);
         }
         let dimensions = Dimensions::of(record);
         let key = find_or_write(connection, &dimensions)?;
         if self.remembered == MOST {
-            self.keys.clear();
+            self.alike.clear();
             self.remembered = 0;
         }
-        self.keys.entry(hash).or_default().push((dimensions, key));
+        self.alike.entry(hash).or_default().push((dimensions, key));
         self.remembered += 1;
+        Ok(key)
+    }
+
+    /// Returns the key of prices; writes it where the file has none.
+    pub(super) fn price_key(&mut self, connection: &Connection, id: &Arc<str>) -> Result<i64, Fault> {
+        if let Some(key) = self.prices.get(id) {
+            return Ok(*key);
+        }
+        let key = find_or_write_price(connection, id)?;
+        if self.prices.len() == MOST {
+            self.prices.clear();
+        }
+        self.prices.insert(Arc::clone(id), key);
         Ok(key)
     }
 
     /// Hashes what tells most records apart, without a copy of it.
     fn hash(&self, record: &Record) -> u64 {
-        let service: &ServiceName = &record.service;
-        let mut hasher = self.hashes.build_hasher();
-        (service, record.operation, &record.profile_arn, &record.source_model).hash(&mut hasher);
-        (&record.requested_model, &record.key_id).hash(&mut hasher);
-        std::hash::Hasher::finish(&hasher)
+        let Record { service, operation, profile_arn, source_model, requested_model, key_id, .. } = record;
+        self.hashes.hash_one((service, operation, profile_arn, source_model, requested_model, key_id))
     }
 
     /// Returns the dimensions that have a key.
     pub(super) fn dimensions(&mut self, connection: &Connection, key: i64) -> Result<Arc<Dimensions>, Fault> {
-        if let Some(dimensions) = self.by_key.get(&key) {
+        if let Some(dimensions) = self.read.get(&key) {
             return Ok(Arc::clone(dimensions));
         }
         let dimensions = Arc::new(read(connection, key)?);
-        if self.by_key.len() == MOST {
-            self.by_key.clear();
+        if self.read.len() == MOST {
+            self.read.clear();
         }
-        self.by_key.insert(key, Arc::clone(&dimensions));
+        self.read.insert(key, Arc::clone(&dimensions));
         Ok(dimensions)
     }
 }
@@ -86,6 +107,15 @@ fn find_or_write(connection: &Connection, dimensions: &Dimensions) -> Result<i64
             row.key_id
         ],
     )?;
+    Ok(connection.last_insert_rowid())
+}
+
+fn find_or_write_price(connection: &Connection, id: &str) -> Result<i64, Fault> {
+    let find = "SELECT key FROM prices WHERE id = ?";
+    if let Some(key) = connection.query_row(find, [id], |row| row.get(0)).optional()? {
+        return Ok(key);
+    }
+    connection.execute("INSERT INTO prices (id) VALUES (?)", [id])?;
     Ok(connection.last_insert_rowid())
 }
 

@@ -1,7 +1,7 @@
 //! Records by time, a page at a time: nobody holds a snapshot of the database while a page is dealt with, which may
 //! take as long as a reader of a pipe takes.
 
-use super::columns::{self, RECORD};
+use super::columns::{self, RECORD_TO_READ};
 use super::fault::Fault;
 use super::known::Known;
 use crate::domain::{Record, RequestId};
@@ -64,7 +64,7 @@ impl Pages {
             None => ":service IS NULL",
         };
         let mut statement = connection.prepare(&format!(
-            "SELECT {RECORD} FROM records
+            "SELECT {RECORD_TO_READ} FROM records
              WHERE id >= :first AND id < :end AND started_at >= :since AND started_at < :until AND {whose}
              ORDER BY id LIMIT {PAGE}"
         ))?;

@@ -1,6 +1,7 @@
 //! Corrected costs: in records, in rollups, and in the history.
 
 use super::fault::Fault;
+use super::known::Known;
 use crate::domain::{RequestId, UsageSource};
 use crate::ledger::store::rollup::{Correction, RollupKey};
 use crate::ledger::store::row::{known, map_of, micros, picos, time_of};
@@ -12,6 +13,7 @@ use time::OffsetDateTime;
 /// Corrects the records whose charge is still the old one; returns how many.
 pub(super) fn rerate(
     transaction: &Transaction<'_>,
+    prices: &mut Known,
     rerated: &[Rerated],
     at: OffsetDateTime,
     allowed: &[String],
@@ -24,7 +26,8 @@ pub(super) fn rerate(
         if found.charge != columns(&one.old) {
             continue;
         }
-        change.write(one, at)?;
+        let price = one.new.price_id.as_ref().map(|id| prices.price_key(transaction, id)).transpose()?;
+        change.write(one, price, at)?;
         let labels = found.labels.as_deref().map(map_of).transpose()?.unwrap_or_default();
         let started_at = time_of(found.started_at).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let key = RollupKey::new(found.dimensions, started_at, &labels, allowed);
@@ -64,11 +67,11 @@ impl<'t> Change<'t> {
     fn prepare(transaction: &'t Transaction<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             find: transaction.prepare(
-                "SELECT dimensions, started_at, usage_source, labels, cost, price_id, unpriced
-                 FROM records WHERE id = ?",
+                "SELECT dimensions, started_at, usage_source, labels, cost,
+                 (SELECT prices.id FROM prices WHERE key = price), unpriced FROM records WHERE id = ?",
             )?,
             update: transaction
-                .prepare("UPDATE records SET cost = ?, price_id = ?, unpriced = ? WHERE id = ?")?,
+                .prepare("UPDATE records SET cost = ?, price = ?, unpriced = ? WHERE id = ?")?,
             // Changed twice at the same moment: what it was before, and what it is in the end.
             keep: transaction.prepare(
                 "INSERT INTO reratings VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -91,10 +94,10 @@ impl<'t> Change<'t> {
         found.optional()
     }
 
-    fn write(&mut self, rerated: &Rerated, at: OffsetDateTime) -> rusqlite::Result<()> {
+    fn write(&mut self, rerated: &Rerated, price: Option<i64>, at: OffsetDateTime) -> rusqlite::Result<()> {
         let id = rerated.id.to_bytes();
         let (old, new) = (columns(&rerated.old), columns(&rerated.new));
-        self.update.execute(params![new.0, new.1, new.2, id])?;
+        self.update.execute(params![new.0, price, new.2, id])?;
         self.keep.execute(params![id, micros(at), old.0, old.1, old.2, new.0, new.1, new.2])?;
         Ok(())
     }

@@ -14,8 +14,14 @@ CREATE TABLE dimensions (
     key_id TEXT
 ) STRICT;
 
+-- The ids of prices, which are long and few.
+CREATE TABLE prices (
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE
+) STRICT;
+
 -- One row per call. `id`: a version 7 UUID, whose first 48 bits are `started_at` in milliseconds, so that a span of
--- time is a range of ids, and rows are added at the end.
+-- time is a range of ids, and rows are added at the end. `dimensions`, `price`: keys of these tables.
 CREATE TABLE records (
     id BLOB NOT NULL PRIMARY KEY,
     dimensions INTEGER NOT NULL,
@@ -37,7 +43,7 @@ CREATE TABLE records (
     latency_tier TEXT,
     invoked_model TEXT,
     cost INTEGER,
-    price_id TEXT,
+    price INTEGER,
     unpriced TEXT,
     time_to_first_byte INTEGER,
     duration INTEGER NOT NULL,

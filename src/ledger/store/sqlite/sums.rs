@@ -1,7 +1,7 @@
 //! Totals, from rollups or from records. They are added up here, not in SQL: a scan is what either costs, SQLite would
 //! sort before it groups, and its integers overflow.
 
-use super::columns::{self, RECORD_FOR_SUMS, SUMS};
+use super::columns::{self, RECORD_TO_SUM, SUMS};
 use super::fault::Fault;
 use super::known::Known;
 use super::records::IdRange;
@@ -79,7 +79,7 @@ pub(super) fn of_rollups(connection: &Connection, span: Span, grain: Grain) -> R
 pub(super) fn of_records(connection: &Connection, span: Span, grain: Grain) -> Result<Sums, Fault> {
     let ids = IdRange::of(span);
     let mut statement = connection.prepare(&format!(
-        "SELECT {RECORD_FOR_SUMS} FROM records WHERE id >= ? AND id < ? AND started_at >= ? AND started_at < ?"
+        "SELECT {RECORD_TO_SUM} FROM records WHERE id >= ? AND id < ? AND started_at >= ? AND started_at < ?"
     ))?;
     let mut rows = statement.query(params![ids.first, ids.end, micros(span.since), micros(span.until)])?;
     let mut sums = Sums::default();
