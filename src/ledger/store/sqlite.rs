@@ -1,12 +1,13 @@
 //! The ledger in one SQLite file, for a gateway of its own.
 //!
 //! Writers and readers do not block each other (WAL). A commit is on the disk when it returns. Readers hold no snapshot
-//! while they wait for whoever takes their records, and the write-ahead log is emptied when it outgrows
-//! [`wal::LIMIT`], so that no reader makes it grow without bound.
+//! while they wait for whoever takes their records, and the write-ahead log is emptied when it is long
+//! ([`wal::keep_short`]), so that no reader makes it grow without bound.
 
 mod append;
 mod columns;
 mod fault;
+mod file_id;
 mod known;
 mod records;
 mod rerate;
@@ -20,6 +21,7 @@ mod wal;
 use super::{Access, From, Grain, RecordFilter, Rerated, Slice, Span, Store, StoreError};
 use crate::domain::Record;
 use fault::Fault;
+use file_id::FileId;
 use known::Known;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
@@ -34,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct SqliteStore {
     connection: Connection,
     path: PathBuf,
+    /// The file that is open, whatever has that path by now.
+    file: FileId,
     label_keys: Vec<String>,
     known: Known,
 }
@@ -51,17 +55,22 @@ impl SqliteStore {
         patience: Duration,
     ) -> Result<Self, StoreError> {
         let connection = connect(path, access, patience).map_err(|fault| fault.at(path))?;
+        let file = FileId::of(path).ok_or_else(|| Fault::Moved.at(path))?;
         let label_keys = label_keys.to_vec();
-        Ok(Self { connection, path: path.to_owned(), label_keys, known: Known::default() })
+        Ok(Self { connection, path: path.to_owned(), file, label_keys, known: Known::default() })
     }
 
-    /// Does something as one transaction: all of it, or none.
+    /// Does something as one transaction: all of it, or none. Nothing, where it would go into a file that was moved
+    /// away.
     fn whole<T>(
         &mut self,
         work: impl FnOnce(&Transaction<'_>, &mut Known, &[String]) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
-        let done =
-            within(&mut self.connection, |transaction| work(transaction, &mut self.known, &self.label_keys));
+        let done = within(&mut self.connection, |transaction| {
+            let done = work(transaction, &mut self.known, &self.label_keys)?;
+            let is_there = FileId::of(&self.path).as_ref() == Some(&self.file);
+            if is_there { Ok(done) } else { Err(Fault::Moved) }
+        });
         if done.is_err() {
             self.known = Known::default(); // what it learned may be rolled back
         }

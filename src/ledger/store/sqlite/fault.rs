@@ -13,6 +13,8 @@ pub(super) enum Fault {
     Folder(String),
     /// There is no file.
     Absent,
+    /// The file was moved away, or another one has its path.
+    Moved,
     /// The file is another program's.
     Foreign,
     /// The schema's version is another one than this tollgate has.
@@ -56,6 +58,10 @@ impl Fault {
             },
             Self::Folder(error) => (error, LET_WRITE),
             Self::Absent => ("there is no ledger".to_owned(), "it is made by `tollgate serve`"),
+            Self::Moved => (
+                "the file was moved away or replaced while it was in use".to_owned(),
+                "open it anew: `tollgate serve` does so by itself, and makes a new one where there is none",
+            ),
             Self::Foreign => ("it is the database of another program".to_owned(), NAME_ANOTHER),
             Self::Version { theirs, ours } if theirs > ours => (
                 format!("its schema has version {theirs}, and this tollgate knows versions up to {ours}"),

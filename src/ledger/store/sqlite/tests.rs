@@ -154,11 +154,27 @@ fn a_file_that_cannot_be_written_is_refused() {
     let path = folder.path().join("ledger.db");
     drop(open(&path, Access::Write).unwrap());
     let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    let mut store =
-        SqliteStore { connection, path: path.clone(), label_keys: keys(), known: Known::default() };
+    let mut store = SqliteStore { connection, ..open(&path, Access::Write).unwrap() };
     let error = store.append(&[samples::plain(1, 1)]).unwrap_err();
     let StoreError::Unusable { reason, hint, .. } = error else { panic!("{error}") };
     assert!(reason.contains("readonly") && hint.contains("write to the file"), "{reason}; {hint}");
+}
+
+#[test]
+fn nothing_is_written_into_a_file_that_was_moved_away() {
+    let folder = TempDir::new().unwrap();
+    let (path, elsewhere) = (folder.path().join("ledger.db"), folder.path().join("elsewhere.db"));
+    let mut store = open(&path, Access::Write).unwrap();
+    fs::rename(&path, &elsewhere).unwrap();
+    for _ in 0..2 {
+        let error = store.append(&[samples::plain(1, 1)]).unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Unusable { reason, .. } if reason.contains("moved away")),
+            "{error}"
+        );
+        fs::write(&path, "").unwrap();
+    }
+    assert_eq!(open(&path, Access::Write).unwrap().append(&[samples::plain(1, 1)]).unwrap(), 1);
 }
 
 #[test]
