@@ -62,7 +62,7 @@ pub(super) struct Row<'a> {
     /// Microseconds.
     pub(super) duration: i64,
     /// Upstream's own request id.
-    pub(super) aws_request_id: Option<&'a str>,
+    pub(super) aws_request_id: Option<Cow<'a, str>>,
     /// Labels as [`map_json`] writes them; absent where there are none.
     pub(super) labels: Option<Cow<'a, str>>,
 }
@@ -95,7 +95,7 @@ impl<'a> Row<'a> {
             unpriced: record.unpriced.as_deref(),
             time_to_first_byte: record.time_to_first_byte.map(span),
             duration: span(record.duration),
-            aws_request_id: record.aws_request_id.as_deref(),
+            aws_request_id: record.aws_request_id.as_deref().map(Cow::Borrowed),
             labels: (!record.labels.is_empty()).then(|| Cow::Owned(map_json(&record.labels))),
         }
     }

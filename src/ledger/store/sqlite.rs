@@ -16,6 +16,7 @@ mod schema;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod upstream_id;
 mod wal;
 
 use super::{Access, From, Grain, RecordFilter, Rerated, Slice, Span, Store, StoreError};

@@ -79,7 +79,7 @@ pub(super) fn of_records<'r>(batch: &'r [NewRecord<'r>]) -> Vec<Column<'r>> {
         column(batch, |new| new.row.service_tier.map(storable)),
         column(batch, |new| new.row.latency_tier.map(storable)),
         column(batch, |new| new.row.invoked_model),
-        column(batch, |new| new.row.aws_request_id.map(storable)),
+        column(batch, |new| new.row.aws_request_id.as_deref().map(storable)),
         column(batch, |new| new.row.labels.as_deref()),
         column(batch, |new| new.rollup_labels.as_deref()),
         column(batch, |new| new.row.extras.as_deref()),

@@ -139,7 +139,7 @@ fn dimensions_of(columns: &Columns) -> Result<DimensionsRow<'_>, Error> {
 }
 
 fn row_of(columns: &Columns) -> Result<Row<'_>, Error> {
-    let json = |name: &str| columns.try_get::<_, Option<&str>>(name).map(|json| json.map(Cow::Borrowed));
+    let text = |name: &str| columns.try_get::<_, Option<&str>>(name).map(|text| text.map(Cow::Borrowed));
     Ok(Row {
         id: columns.try_get::<_, Uuid>("id")?.into_bytes(),
         started_at: micros(columns.try_get("started_at")?),
@@ -152,7 +152,7 @@ fn row_of(columns: &Columns) -> Result<Row<'_>, Error> {
         cache_read_tokens: columns.try_get("cache_read_tokens")?,
         cache_write_5m_tokens: columns.try_get("cache_write_5m_tokens")?,
         cache_write_1h_tokens: columns.try_get("cache_write_1h_tokens")?,
-        extras: json("extras")?,
+        extras: text("extras")?,
         usage_source: columns.try_get("usage_source")?,
         usage_missing: columns.try_get("usage_missing")?,
         usage_raw: columns.try_get("usage_raw")?,
@@ -164,7 +164,7 @@ fn row_of(columns: &Columns) -> Result<Row<'_>, Error> {
         unpriced: columns.try_get("unpriced")?,
         time_to_first_byte: columns.try_get("time_to_first_byte")?,
         duration: columns.try_get("duration")?,
-        aws_request_id: columns.try_get("aws_request_id")?,
-        labels: json("labels")?,
+        aws_request_id: text("aws_request_id")?,
+        labels: text("labels")?,
     })
 }

@@ -47,7 +47,7 @@ impl Row<'_> {
             unpriced: self.unpriced.map(Arc::from),
             time_to_first_byte: self.time_to_first_byte.map(span),
             duration: span(self.duration),
-            aws_request_id: self.aws_request_id.map(str::to_owned),
+            aws_request_id: self.aws_request_id.as_deref().map(str::to_owned),
             labels: self.labels.as_deref().map(map_of).transpose()?.unwrap_or_default(),
         })
     }

@@ -1,6 +1,7 @@
 //! The columns of a record and of a rollup's sums, in the order in which statements name them.
 
 use super::fault::Fault;
+use super::upstream_id::UpstreamId;
 use crate::domain::Money;
 use crate::ledger::store::Totals;
 use crate::ledger::store::row::{Row, count, picos};
@@ -8,13 +9,13 @@ use rusqlite::Statement;
 use std::borrow::Cow;
 
 /// A record's columns, to write.
-pub(super) const RECORD: &str = "id, dimensions, started_at, finished_at, status, outcome, client_gone, \
+pub(super) const RECORD: &str = "id, dimensions, started_at, finished_after, status, outcome, client_gone, \
     input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, \
     extras, usage_source, usage_missing, usage_raw, service_tier, latency_tier, invoked_model, \
     cost, price, unpriced, time_to_first_byte, duration, aws_request_id, labels";
 
 /// A record's columns, to read.
-pub(super) const RECORD_TO_READ: &str = "id, dimensions, started_at, finished_at, status, outcome, client_gone, \
+pub(super) const RECORD_TO_READ: &str = "id, dimensions, started_at, finished_after, status, outcome, client_gone, \
     input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, \
     extras, usage_source, usage_missing, usage_raw, service_tier, latency_tier, invoked_model, \
     cost, (SELECT prices.id FROM prices WHERE key = price), unpriced, time_to_first_byte, duration, \
@@ -62,7 +63,7 @@ pub(super) fn bind(to: &mut Statement<'_>, keys: Keys, row: &Row<'_>) -> rusqlit
     bind(&row.id)?;
     bind(&keys.dimensions)?;
     bind(&row.started_at)?;
-    bind(&row.finished_at)?;
+    bind(&row.finished_at.saturating_sub(row.started_at))?;
     bind(&row.status)?;
     bind(&row.outcome)?;
     bind(&row.client_gone)?;
@@ -83,7 +84,7 @@ pub(super) fn bind(to: &mut Statement<'_>, keys: Keys, row: &Row<'_>) -> rusqlit
     bind(&row.unpriced)?;
     bind(&row.time_to_first_byte)?;
     bind(&row.duration)?;
-    bind(&row.aws_request_id)?;
+    bind(&row.aws_request_id.as_deref().map(UpstreamId::of))?;
     bind(&row.labels)
 }
 
@@ -93,10 +94,11 @@ pub(super) fn read<'r>(row: &'r rusqlite::Row<'_>) -> Result<(i64, Row<'r>), Fau
     let count = |column| row.get_ref(column)?.as_i64_or_null().map_err(Fault::from);
     let text = |column| row.get_ref(column)?.as_str().map_err(Fault::from);
     let some_text = |column| row.get_ref(column)?.as_str_or_null().map_err(Fault::from);
+    let started_at = integer(2)?;
     let record = Row {
         id: row.get(0)?,
-        started_at: integer(2)?,
-        finished_at: integer(3)?,
+        started_at,
+        finished_at: started_at.saturating_add(integer(3)?),
         status: row.get(4)?,
         outcome: text(5)?,
         client_gone: row.get(6)?,
@@ -117,7 +119,7 @@ pub(super) fn read<'r>(row: &'r rusqlite::Row<'_>) -> Result<(i64, Row<'r>), Fau
         unpriced: some_text(21)?,
         time_to_first_byte: count(22)?,
         duration: integer(23)?,
-        aws_request_id: some_text(24)?,
+        aws_request_id: UpstreamId::read(row.get_ref(24)?)?,
         labels: some_text(25)?.map(Cow::Borrowed),
     };
     Ok((integer(1)?, record))

@@ -22,11 +22,12 @@ CREATE TABLE prices (
 
 -- One row per call. `id`: a version 7 UUID, whose first 48 bits are `started_at` in milliseconds, so that a span of
 -- time is a range of ids, and rows are added at the end. `dimensions`, `price`: keys of these tables.
+-- `finished_after`: from `started_at` on. `aws_request_id`: a UUID as its 16 bytes, anything else as text.
 CREATE TABLE records (
     id BLOB NOT NULL PRIMARY KEY,
     dimensions INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
-    finished_at INTEGER NOT NULL,
+    finished_after INTEGER NOT NULL,
     status INTEGER,
     outcome TEXT NOT NULL,
     client_gone INTEGER NOT NULL,
@@ -47,7 +48,7 @@ CREATE TABLE records (
     unpriced TEXT,
     time_to_first_byte INTEGER,
     duration INTEGER NOT NULL,
-    aws_request_id TEXT,
+    aws_request_id ANY,
     labels TEXT
 ) STRICT, WITHOUT ROWID;
 
