@@ -1,4 +1,4 @@
-//! What the stages of a call cost: from its path to its route, its signature, and reading its answer.
+//! What the stages of a call cost: from its path to its route, its signature, reading its answer, and the journal.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up is to fail")]
 
@@ -9,16 +9,22 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tollgate::clock::Clock;
 use tollgate::config::load;
-use tollgate::domain::{ModelId, Operation};
+use tollgate::domain::{
+    Attribution, ModelId, Money, Operation, Outcome, ProfileArn, Record, Region, RequestId, ServiceName,
+    Tokens, Usage, UsageSource,
+};
 use tollgate::forward::sign::{Scope, Signable, SigningKeys, sign};
 use tollgate::gateway::{Setting, Snapshot};
 use tollgate::identify::identify;
+use tollgate::ledger::Opening;
+use tollgate::ledger::journal::{Journal, Settings};
 use tollgate::metrics::Metrics;
 use tollgate::operation;
 use tollgate::shutdown::Shutdown;
@@ -134,5 +140,79 @@ fn converse_stream() -> Vec<u8> {
     stream
 }
 
-criterion_group!(stages, route, signature, tap);
+/// Opening and closing of a call, with their two writes, to a journal that nobody drains.
+fn journal(criterion: &mut Criterion) {
+    let dir = std::env::temp_dir().join(format!("tollgate-bench-{}", std::process::id()));
+    let settings = Settings { limit_bytes: u64::MAX, ..Settings::default() };
+    let started = Journal::start(&dir, settings, &mut |opening| record(&opening)).unwrap();
+    let opening = opening();
+    let record = record(&opening);
+    criterion.bench_function("journal: opening + closing", |bencher| {
+        bencher.iter(|| {
+            let ticket = started.journal.opening(&black_box(&opening).view()).unwrap();
+            started.journal.closing(Some(ticket), black_box(&record));
+        });
+    });
+    drop(started);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+fn opening() -> Opening {
+    let model = ModelId::parse("us.anthropic.claude-sonnet-4-5-20250929-v1:0").ok();
+    let profile = "arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/f10epf91dhod";
+    Opening {
+        id: RequestId::new(Duration::from_secs(1_767_323_045)),
+        started_at: Clock::system().utc(),
+        service: ServiceName::parse("checkout").unwrap(),
+        tags: Arc::new(BTreeMap::from([("team".to_owned(), "payments".to_owned())])),
+        operation: Operation::Converse,
+        requested_model: model.clone(),
+        source_model: model,
+        profile_arn: ProfileArn::parse(profile).ok(),
+        region: Region::default(),
+        key_id: Some("9f86d081884c7d65".to_owned()),
+        labels: BTreeMap::from([("feature".to_owned(), "search".to_owned())]),
+        request_text_bytes: 1000,
+        max_output_tokens: Some(4096),
+    }
+}
+
+fn record(opening: &Opening) -> Record {
+    let tokens = Tokens { input: Some(18), output: Some(386), ..Tokens::default() };
+    let raw = serde_json::json!({ "usage": { "inputTokens": 18, "outputTokens": 386, "totalTokens": 404 } });
+    Record {
+        id: opening.id,
+        started_at: opening.started_at,
+        finished_at: opening.started_at,
+        service: opening.service.clone(),
+        tags: Arc::clone(&opening.tags),
+        operation: opening.operation,
+        requested_model: opening.requested_model.clone(),
+        source_model: opening.source_model.clone(),
+        profile_arn: opening.profile_arn.clone(),
+        attribution: Attribution::Profile,
+        region: opening.region.clone(),
+        status: Some(200),
+        outcome: Outcome::Ok,
+        client_gone: false,
+        usage: Usage { tokens, ..Usage::default() },
+        usage_source: UsageSource::Converse,
+        usage_missing: None,
+        usage_raw: serde_json::value::to_raw_value(&raw).ok(),
+        service_tier: Some("default".to_owned()),
+        latency_tier: None,
+        picture: None,
+        invoked_model: None,
+        cost: Some(Money::from_picos(12_458_050_000)),
+        price_id: Some("anthropic.claude-sonnet-4-5/2025-09-29".into()),
+        unpriced: None,
+        time_to_first_byte: Some(Duration::from_millis(431)),
+        duration: Duration::from_millis(2310),
+        aws_request_id: Some("1a6f0f1c-7a1c-4f3b-9d4e-4e7a1f0c9b52".to_owned()),
+        key_id: opening.key_id.clone(),
+        labels: opening.labels.clone(),
+    }
+}
+
+criterion_group!(stages, route, signature, tap, journal);
 criterion_main!(stages);
