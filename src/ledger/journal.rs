@@ -6,13 +6,15 @@
 //! power can take.
 //!
 //! The [`Reader`] takes records out. A segment is deleted once all its openings have closings, wherever those are,
-//! and all its closings are confirmed; so a long call holds one segment, and others go before it. Records reach the
-//! store at least once, and it takes each once, by id.
+//! and all its closings are confirmed; so a long call holds one segment, and others go before it. Where such segments
+//! become many, what is open in them is written once more, at the journal's end. Records reach the store at least once,
+//! and it takes each once, by id.
 //!
 //! Nothing here waits for the store. Where the disk takes nothing, openings are refused, closings wait in memory, and a
 //! thread of the journal's own tries again until all is well.
 
 mod append;
+mod carry;
 mod dir_lock;
 mod disk;
 mod entries;
@@ -70,7 +72,7 @@ impl Journal {
         settings: Settings,
         record_of: &mut dyn FnMut(Opening) -> Record,
     ) -> Result<Started, JournalError> {
-        recovery::start(dir, settings, record_of)
+        recovery::start(dir, settings, disk::Disk::default(), record_of)
     }
 
     fn new(shared: Arc<Shared>, keeper: Keeper) -> Self {
@@ -82,11 +84,11 @@ impl Journal {
         self.shared.open(opening)
     }
 
-    /// Writes a call's record, with the ticket of its opening if that was written. Blocks as an opening does.
+    /// Writes a call's record, and uses up the ticket of its opening if that was written. Blocks as an opening does.
     ///
     /// What cannot be written waits in memory until it can, and is lost where too much waits; both are counted.
-    pub fn closing(&self, ticket: Option<Ticket>, record: &Record) {
-        self.shared.close(ticket, record);
+    pub fn closing(&self, _ticket: Option<Ticket>, record: &Record) {
+        self.shared.close(record);
     }
 
     /// Returns how the journal is doing.

@@ -15,13 +15,10 @@ thread_local! {
 
 /// An opening in the journal that owes a closing.
 ///
-/// Its segment stays until then. One that is dropped becomes an interrupted call at the next start.
+/// One that is dropped becomes an interrupted call at the next start.
 #[derive(Debug)]
 #[must_use = "an opening without a closing is an interrupted call at the next start"]
-pub struct Ticket {
-    /// The segment that the opening is in.
-    opened_in: u64,
-}
+pub struct Ticket(());
 
 impl Shared {
     /// Writes an opening.
@@ -31,20 +28,24 @@ impl Shared {
             payload::write_opening(opening, buffer)?;
             entry::seal(buffer, self.salt)
         };
-        let (opened_in, number) = BUFFER.with_borrow_mut(|buffer| match laid_out(buffer) {
-            Some(()) => self.append_opening(buffer),
+        let number = BUFFER.with_borrow_mut(|buffer| match laid_out(buffer) {
+            Some(()) => self.append_opening(opening.id, buffer),
             None => Err(JournalUnavailable::Failing("an opening is too long for an entry".into())),
         })?;
-        self.commit(number).inspect_err(|_| self.lock().refuse(Some(opened_in)))?;
-        Ok(Ticket { opened_in })
+        self.commit(number).inspect_err(|_| self.lock().refuse(opening.id))?;
+        Ok(Ticket(()))
     }
 
-    fn append_opening(&self, frame: &[u8]) -> Result<(u64, u64), JournalUnavailable> {
+    /// Returns the number of the entry.
+    fn append_opening(&self, id: RequestId, frame: &[u8]) -> Result<u64, JournalUnavailable> {
         let mut log = self.lock();
         match self.try_append_opening(&mut log, frame) {
-            Ok(opened_in) => Ok((opened_in, log.unsynced.appended)),
+            Ok(sequence) => {
+                log.opened(sequence, id);
+                Ok(log.unsynced.appended)
+            }
             Err(unavailable) => {
-                log.refuse(None);
+                log.refuse(id);
                 Err(unavailable)
             }
         }
@@ -62,22 +63,18 @@ impl Shared {
             log.full = true;
             return Err(JournalUnavailable::Full { dir: self.place.clone(), limit_bytes });
         }
-        let sequence = self.append(log, frame).map_err(JournalUnavailable::Failing)?;
-        if let Some(segment) = log.segments.get_mut(&sequence) {
-            segment.open = segment.open.saturating_add(1);
-        }
-        Ok(sequence)
+        self.append(log, frame).map_err(JournalUnavailable::Failing)
     }
 
     /// Writes a closing, or keeps it until it can be written.
-    pub(super) fn close(&self, ticket: Option<Ticket>, record: &Record) {
-        let number = self.append_closing(ticket.map(|ticket| ticket.opened_in), record);
+    pub(super) fn close(&self, record: &Record) {
+        let number = self.append_closing(record);
         // What is not synced is in the system's hands, where the reader finds it; the failure shows in the health.
         let _ = self.commit(number);
     }
 
     /// Returns the number of the last entry.
-    pub(super) fn append_closing(&self, opened_in: Option<u64>, record: &Record) -> u64 {
+    pub(super) fn append_closing(&self, record: &Record) -> u64 {
         let laid_out = |buffer: &mut Vec<u8>| {
             entry::begin(buffer, Kind::Closing, record.id);
             payload::write_record(record, buffer)?;
@@ -87,7 +84,7 @@ impl Shared {
             let is_laid_out = laid_out(buffer).is_some();
             let mut log = self.lock();
             if is_laid_out {
-                self.append_or_keep(&mut log, record.id, buffer, opened_in);
+                self.append_or_keep(&mut log, record.id, buffer);
             } else {
                 log.counts.lost_closings = log.counts.lost_closings.saturating_add(1);
                 tracing::error!(id = %record.id, "a record is lost: it is too long for the journal");
@@ -102,23 +99,23 @@ impl Shared {
         })
     }
 
-    fn append_or_keep(&self, log: &mut Log, id: RequestId, frame: &[u8], opened_in: Option<u64>) {
+    fn append_or_keep(&self, log: &mut Log, id: RequestId, frame: &[u8]) {
         if log.failure.is_none()
             && let Ok(sequence) = self.append(log, frame)
         {
-            log.closed(sequence, opened_in);
+            log.closed(sequence, id);
             return;
         }
         log.counts.overdue_closings = log.counts.overdue_closings.saturating_add(1);
-        if !log.overdue.push(id, frame, opened_in) {
+        if !log.overdue.push(id, frame) {
             log.counts.lost_closings = log.counts.lost_closings.saturating_add(1);
         }
     }
 }
 
 impl Log {
-    fn refuse(&mut self, opened_in: Option<u64>) {
+    fn refuse(&mut self, id: RequestId) {
         self.counts.refused_openings = self.counts.refused_openings.saturating_add(1);
-        self.release(opened_in);
+        self.release(id);
     }
 }

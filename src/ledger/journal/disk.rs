@@ -10,6 +10,9 @@ pub(super) struct Disk {
     /// Bytes that may still be written, where a test says so.
     #[cfg(test)]
     pub(super) room: std::sync::Mutex<Option<usize>>,
+    /// Whether syncs fail.
+    #[cfg(test)]
+    pub(super) has_broken_sync: std::sync::atomic::AtomicBool,
 }
 
 impl Disk {
@@ -19,6 +22,16 @@ impl Disk {
         #[cfg(test)]
         self.take_room(file, bytes, at)?;
         file.write_all_at(bytes, at)
+    }
+
+    /// Returns once what was written is on the disk.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "a disk has a state in tests alone"))]
+    pub(super) fn sync(&self, file: &File) -> io::Result<()> {
+        #[cfg(test)]
+        if self.has_broken_sync.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(io::ErrorKind::Other.into());
+        }
+        file.sync_data()
     }
 
     #[cfg(test)]

@@ -47,6 +47,7 @@ fn keep(shared: &Shared, ended: &Receiver<()>) {
     while ended.recv_timeout(PACE) == Err(RecvTimeoutError::Timeout) {
         shared.heal();
         shared.rotate();
+        shared.carry();
         shared.sweep();
         sync_at_its_pace(shared, &mut synced_at);
     }

@@ -8,7 +8,8 @@ use super::segment::{self, HEADER, Header, Segment};
 use super::settings::{Fsync, Settings};
 use super::sync::Synced;
 use crate::clock::Clock;
-use std::collections::BTreeMap;
+use crate::domain::RequestId;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -41,6 +42,8 @@ pub(super) struct Log {
     /// The one that is appended to; none where it could not be made or was given up.
     pub(super) active: Option<u64>,
     pub(super) next_sequence: u64,
+    /// Which segment has the opening of each call that is open.
+    pub(super) open: HashMap<RequestId, u64>,
     /// Bytes of all segments.
     pub(super) bytes: u64,
     /// Closings in segments that the store has not confirmed.
@@ -164,17 +167,27 @@ impl Log {
         reason
     }
 
-    /// Takes note that a closing is in a segment, and with it the end of its opening.
-    pub(super) fn closed(&mut self, sequence: u64, opened_in: Option<u64>) {
+    /// Takes note that a call's opening is in a segment.
+    pub(super) fn opened(&mut self, sequence: u64, id: RequestId) {
+        self.release(id);
+        self.open.insert(id, sequence);
+        if let Some(segment) = self.segments.get_mut(&sequence) {
+            segment.open = segment.open.saturating_add(1);
+        }
+    }
+
+    /// Takes note that a call's closing is in a segment.
+    pub(super) fn closed(&mut self, sequence: u64, id: RequestId) {
         if let Some(segment) = self.segments.get_mut(&sequence) {
             segment.pending = segment.pending.saturating_add(1);
             self.pending = self.pending.saturating_add(1);
         }
-        self.release(opened_in);
+        self.release(id);
     }
 
-    /// Takes note that an opening needs no closing any more.
-    pub(super) fn release(&mut self, opened_in: Option<u64>) {
+    /// Takes note that a call's opening, if there is one, is not needed any more.
+    pub(super) fn release(&mut self, id: RequestId) {
+        let opened_in = self.open.remove(&id);
         if let Some(segment) = opened_in.and_then(|sequence| self.segments.get_mut(&sequence)) {
             segment.open = segment.open.saturating_sub(1);
         }

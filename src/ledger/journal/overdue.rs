@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 pub(super) struct Late {
     /// Its entry.
     pub(super) frame: Box<[u8]>,
-    /// The segment of its opening.
-    pub(super) opened_in: Option<u64>,
+    /// The record's id.
+    pub(super) id: RequestId,
 }
 
 /// Closings in the order in which they came, of bounded size in memory.
@@ -35,14 +35,14 @@ impl Overdue {
     ///
     /// The opening of a closing that is lost stays open: where it is in the journal, the next start makes an
     /// interrupted call of it.
-    pub(super) fn push(&mut self, id: RequestId, frame: &[u8], opened_in: Option<u64>) -> bool {
+    pub(super) fn push(&mut self, id: RequestId, frame: &[u8]) -> bool {
         let bytes = self.bytes.saturating_add(frame.len());
         if bytes > self.limit {
             tracing::error!(%id, "a record is lost: the journal takes none, and memory for those that wait is full");
             return false;
         }
         self.bytes = bytes;
-        self.waiting.push_back(Late { frame: frame.into(), opened_in });
+        self.waiting.push_back(Late { frame: frame.into(), id });
         true
     }
 

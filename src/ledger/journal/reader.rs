@@ -72,13 +72,17 @@ impl Reader {
     /// `max_bytes`. None: there are no others.
     ///
     /// # Errors
-    /// A segment cannot be read; the next call tries the same again.
+    /// A segment cannot be read; the next call tries the same again. What is before that place is handed out first.
     pub fn next_batch(&mut self, max_records: usize, max_bytes: usize) -> Result<Batch, JournalError> {
         let mut batch = Batch { records: Vec::new(), from: Vec::new(), end: self.confirmed };
         let mut room = max_bytes;
         while batch.records.len() < max_records && room > 0 {
             let Some(piece) = self.shared.lock().piece(&mut batch.end) else { break };
-            room = self.read(&piece, &mut batch, max_records, room)?;
+            match self.read(&piece, &mut batch, max_records, room) {
+                Ok(left) => room = left,
+                Err(_) if !batch.records.is_empty() => break,
+                Err(error) => return Err(error),
+            }
         }
         if batch.records.is_empty() {
             self.confirmed = batch.end;
@@ -97,7 +101,6 @@ impl Reader {
         let sequence = batch.end.sequence;
         let file = || segment::path(&self.shared.dir, sequence);
         let mut entries = Entries::new(Arc::clone(&piece.file), piece.salt, batch.end.offset, piece.end);
-        let mut count = 0;
         while batch.records.len() < max_records && room > 0 {
             let offset = entries.offset();
             let damaged = |reason: String| JournalError::Damaged { file: file(), offset, reason };
@@ -107,15 +110,12 @@ impl Reader {
                 Next::Entry(frame) if frame.kind == Kind::Closing => {
                     let record = payload::read_record(frame.id, entries.payload());
                     batch.records.push(record.map_err(|error| damaged(error.to_string()))?);
+                    batch.count(sequence);
                     room = room.saturating_sub(frame.len);
-                    count += 1;
                 }
                 Next::Entry(_) => {}
             }
-        }
-        batch.end.offset = entries.offset();
-        if count > 0 {
-            batch.from.push((sequence, count));
+            batch.end.offset = entries.offset();
         }
         Ok(room)
     }
@@ -130,6 +130,15 @@ impl Reader {
                 segment.pending = segment.pending.saturating_sub(count);
             }
             log.pending = log.pending.saturating_sub(count);
+        }
+    }
+}
+
+impl Batch {
+    fn count(&mut self, sequence: u64) {
+        match self.from.last_mut() {
+            Some((last, count)) if *last == sequence => *count = count.saturating_add(1),
+            Some(_) | None => self.from.push((sequence, 1)),
         }
     }
 }

@@ -48,6 +48,7 @@ pub struct Started {
 pub(super) fn start(
     dir: &Path,
     settings: Settings,
+    disk: Disk,
     record_of: &mut dyn FnMut(Opening) -> Record,
 ) -> Result<Started, JournalError> {
     let lock = DirLock::acquire(dir)?;
@@ -56,10 +57,12 @@ pub(super) fn start(
     let tails = std::mem::take(&mut found.tails);
     tails.iter().try_for_each(cut)?;
     let interrupted = open.len();
-    let shared = Arc::new(shared(dir, settings, lock, found));
+    let log = log(lock, found, settings);
+    let shared = Arc::new(shared(dir, settings, disk, log));
     shared.heal();
     for (sequence, opening) in open {
-        shared.append_closing(Some(sequence), &record_of(opening));
+        shared.lock().opened(sequence, opening.id);
+        shared.append_closing(&record_of(opening));
     }
     if settings.fsync != Fsync::Never {
         // A failure is in the log and in the health, and heals.
@@ -75,14 +78,12 @@ pub(super) fn start(
 }
 
 impl Found {
-    /// Returns the openings without a closing in the order in which they were made, each with its segment, which it
-    /// then holds.
+    /// Returns the openings without a closing in the order in which they were made, each with its segment.
     fn take_open(&mut self, dir: &Path) -> Result<Vec<(u64, Opening)>, JournalError> {
         let places: HashMap<_, Place> = std::mem::take(&mut self.open);
         let mut open = Vec::with_capacity(places.len());
         for place in places.into_values() {
-            let Some(segment) = self.segments.get_mut(&place.sequence) else { continue };
-            segment.open = segment.open.saturating_add(1);
+            let Some(segment) = self.segments.get(&place.sequence) else { continue };
             let mut entries =
                 Entries::new(Arc::clone(&segment.file), segment.salt, place.offset, segment.len);
             open.push((place.sequence, read_opening(dir, place, &mut entries)?));
@@ -121,12 +122,13 @@ fn cut(tail: &Tail) -> Result<(), JournalError> {
     Ok(())
 }
 
-fn shared(dir: &Path, settings: Settings, lock: DirLock, found: Found) -> Shared {
-    let log = Log {
+fn log(lock: DirLock, found: Found, settings: Settings) -> Log {
+    Log {
         lock,
         bytes: found.segments.values().map(|segment| segment.len).sum(),
         pending: found.segments.values().map(|segment| segment.pending).sum(),
         segments: found.segments,
+        open: HashMap::new(),
         active: None,
         next_sequence: found.next_sequence,
         overdue: Overdue::new(settings.overdue_bytes),
@@ -135,7 +137,10 @@ fn shared(dir: &Path, settings: Settings, lock: DirLock, found: Found) -> Shared
         counts: Counts::default(),
         unsynced: Unsynced::default(),
         reader_sleeps: false,
-    };
+    }
+}
+
+fn shared(dir: &Path, settings: Settings, disk: Disk, log: Log) -> Shared {
     Shared {
         dir: dir.to_owned(),
         place: dir.display().to_string().into(),
@@ -144,7 +149,7 @@ fn shared(dir: &Path, settings: Settings, lock: DirLock, found: Found) -> Shared
             ..settings
         },
         salt: random(),
-        disk: Disk::default(),
+        disk,
         log: Mutex::new(log),
         synced: Mutex::new(Synced::default()),
         readable: Condvar::new(),

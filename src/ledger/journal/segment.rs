@@ -28,7 +28,7 @@ pub(super) struct Segment {
     pub(super) len: u64,
     /// Since the Unix epoch.
     pub(super) created: Duration,
-    /// Openings without a closing.
+    /// Openings without a closing: so many are in `Log::open`.
     pub(super) open: u64,
     /// Closings that the store has not confirmed.
     pub(super) pending: u64,

@@ -5,7 +5,7 @@ use super::log::{Log, Shared};
 use super::settings::Fsync;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -50,7 +50,7 @@ impl Shared {
 
     fn sync_written(&self, synced: &mut Synced) -> Result<(), Arc<str>> {
         let (appended, files, directory) = self.lock().take_unsynced();
-        match sync_all(&files, directory.then_some(&self.dir)) {
+        match self.sync_all(&files, directory.then_some(&self.dir)) {
             Ok(()) => {
                 synced.upto = appended;
                 Ok(())
@@ -63,15 +63,13 @@ impl Shared {
             }
         }
     }
-}
 
-fn sync_all(files: &[Arc<File>], directory: Option<impl AsRef<Path>>) -> io::Result<()> {
-    for file in files {
-        file.sync_data()?;
-    }
-    match directory {
-        Some(directory) => File::open(directory)?.sync_all(),
-        None => Ok(()),
+    fn sync_all(&self, files: &[Arc<File>], directory: Option<&PathBuf>) -> io::Result<()> {
+        files.iter().try_for_each(|file| self.disk.sync(file))?;
+        match directory {
+            Some(directory) => File::open(directory)?.sync_all(),
+            None => Ok(()),
+        }
     }
 }
 

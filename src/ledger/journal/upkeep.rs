@@ -86,7 +86,7 @@ impl Shared {
     fn write_late(&self, log: &mut Log, late: Late) -> Result<(), (PathBuf, io::Error)> {
         match self.try_append(log, &late.frame) {
             Ok(sequence) => {
-                log.closed(sequence, late.opened_in);
+                log.closed(sequence, late.id);
                 if std::mem::take(&mut log.reader_sleeps) {
                     self.readable.notify_one();
                 }
@@ -104,7 +104,7 @@ impl Shared {
         let active = log.active.and_then(|sequence| Some((sequence, log.segments.get(&sequence)?)));
         let Some((sequence, segment)) = active else { return Ok(()) };
         let written = self.disk.write(&segment.file, &PROBE, segment.len).and_then(|()| {
-            if self.settings.fsync == Fsync::Never { Ok(()) } else { segment.file.sync_data() }
+            if self.settings.fsync == Fsync::Never { Ok(()) } else { self.disk.sync(&segment.file) }
         });
         if segment.file.set_len(segment.len).is_err() {
             log.seal();

@@ -1,5 +1,8 @@
 use super::*;
 use crate::ledger::journal::JournalUnavailable;
+use crate::ledger::journal::disk::Disk;
+use crate::ledger::journal::recovery;
+use std::sync::atomic::Ordering;
 
 fn set_room(journal: &Journal, room: Option<usize>) {
     *journal.shared.disk.room.lock().unwrap() = room;
@@ -73,13 +76,39 @@ fn a_directory_that_is_deleted_is_made_again_and_nothing_that_was_read_is_lost()
 }
 
 #[test]
-fn a_journal_starts_on_a_full_disk() {
-    let home = tempfile::tempdir().unwrap();
-    let started = start(home.path(), SMALL);
+fn a_journal_starts_on_a_full_disk_and_heals() {
+    let dir = tempfile::tempdir().unwrap();
+    let started = start(dir.path(), SMALL);
     let ticket = started.journal.opening(&opening(0).view()).unwrap();
+    let dir = killed(dir.path());
     drop(ticket);
-    set_room(&started.journal, Some(0));
-    started.journal.opening(&opening(1).view()).unwrap_err();
-    started.journal.stop();
-    assert!(started.journal.health().failing.is_some());
+    let full = Disk { room: Some(0).into(), ..Disk::default() };
+    let mut started = recovery::start(dir.path(), SMALL, full, &mut |opening| interrupted(&opening)).unwrap();
+    let journal = &started.journal;
+    assert!(journal.health().failing.is_some());
+    assert_eq!((started.recovery.interrupted, started.recovery.pending_records), (1, 1));
+    journal.opening(&opening(1).view()).unwrap_err();
+    set_room(journal, None);
+    until(journal, |health| health.failing.is_none());
+    assert_eq!(drain(&mut started.reader), [opening(0).id]);
+}
+
+#[test]
+fn what_no_sync_covers_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut started = start(dir.path(), Settings { fsync: Fsync::Always, ..SMALL });
+    let journal = &started.journal;
+    let ticket = journal.opening(&opening(0).view()).unwrap();
+    journal.shared.disk.has_broken_sync.store(true, Ordering::SeqCst);
+    std::thread::scope(|scope| {
+        for number in 1..9 {
+            scope.spawn(move || journal.opening(&opening(number).view()).unwrap_err());
+        }
+    });
+    journal.closing(Some(ticket), &record(0));
+    assert_eq!(journal.health().refused_openings, 8);
+    journal.shared.disk.has_broken_sync.store(false, Ordering::SeqCst);
+    until(journal, |health| health.failing.is_none());
+    assert_eq!(drain(&mut started.reader), [opening(0).id]);
+    until(journal, |health| health.segments == 1);
 }

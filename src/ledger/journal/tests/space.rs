@@ -21,6 +21,28 @@ fn a_long_call_holds_its_own_segment_alone() {
 }
 
 #[test]
+fn many_long_calls_hold_no_more_than_half_of_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut started = start(dir.path(), Settings { limit_bytes: 128 << 10, ..SMALL });
+    let journal = &started.journal;
+    let mut long = Vec::new();
+    for number in 0..80 {
+        long.push(journal.opening(&opening(number).view()).unwrap());
+        call(journal, 1000 + number);
+        call(journal, 2000 + number);
+        drain(&mut started.reader);
+    }
+    until(journal, |health| health.bytes <= 64 << 10);
+    let copy = killed(dir.path());
+    assert_eq!(start(copy.path(), SMALL).recovery.interrupted, 80);
+    for (number, ticket) in (0..80).zip(long) {
+        journal.closing(Some(ticket), &record(number));
+    }
+    assert_eq!(drain(&mut started.reader).len(), 80);
+    until(journal, |health| health.segments == 1);
+}
+
+#[test]
 fn a_full_journal_refuses_openings_takes_closings_and_empties() {
     let dir = tempfile::tempdir().unwrap();
     let mut started = start(dir.path(), Settings { limit_bytes: 16 << 10, ..SMALL });
