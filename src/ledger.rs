@@ -6,6 +6,7 @@
 
 pub mod journal;
 mod opening;
+pub mod report;
 pub mod store;
 
 pub use opening::{Opening, OpeningRef};
