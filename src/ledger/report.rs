@@ -16,10 +16,11 @@ pub use group::{Cell, Group, share_of};
 pub use period::{Period, from_timestamp, to_zoned};
 pub use plan::{Part, Plan};
 
-use super::store::{Span, Store, StoreError, Totals};
+use super::store::{Slice, Span, Store, StoreError, Totals};
 use crate::domain::ServiceName;
 use group::Groups;
 use jiff::tz::TimeZone;
+use std::collections::HashMap;
 
 /// What a report is to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,4 +63,30 @@ pub fn run(
         progress(index.saturating_add(1), plan.parts.len());
     }
     Ok(groups.finish())
+}
+
+/// Returns the totals of each hour of UTC by all that calls share, oldest hour first: by dimensions and by the labels
+/// that rollups have.
+pub fn hours(
+    store: &mut dyn Store,
+    span: Span,
+    label_keys: &[String],
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Slice>, StoreError> {
+    let by = vec![Dimension::Period(Period::Hour)];
+    let plan = Plan::of(&Query { span, by, zone: TimeZone::UTC, service: None, top: None }, label_keys);
+    let mut sums: HashMap<_, Totals> = HashMap::new();
+    for (index, part) in plan.parts.iter().enumerate() {
+        for mut slice in store.totals(part.span, plan.grain, part.from)? {
+            slice.labels.retain(|key, _| label_keys.contains(key));
+            sums.entry((slice.at, slice.dimensions, slice.labels)).or_default().add(&slice.totals);
+        }
+        progress(index.saturating_add(1), plan.parts.len());
+    }
+    let mut slices: Vec<Slice> = sums
+        .into_iter()
+        .map(|((at, dimensions, labels), totals)| Slice { dimensions, labels, at, totals })
+        .collect();
+    slices.sort_by_cached_key(|slice| (slice.at, slice.dimensions.id(), slice.labels.clone()));
+    Ok(slices)
 }

@@ -77,10 +77,12 @@ impl Dimension {
 
 impl fmt::Display for Dimension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tag(key) => write!(f, "tag:{key}"),
-            Self::Label(key) => write!(f, "label:{key}"),
-            plain => f.write_str(PLAIN.iter().find(|(_, one)| one == plain).map_or("", |(name, _)| name)),
+        if let Self::Tag(key) = self {
+            return write!(f, "tag:{key}");
         }
+        if let Self::Label(key) = self {
+            return write!(f, "label:{key}");
+        }
+        f.write_str(PLAIN.iter().find(|(_, plain)| plain == self).map_or("", |(name, _)| name))
     }
 }

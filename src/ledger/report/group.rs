@@ -87,7 +87,7 @@ impl<'a> Groups<'a> {
         }
         groups.sort_by_cached_key(|group| (times(group), Reverse(group.totals.cost), group.cells.clone()));
         if let Some(top) = self.query.top {
-            groups = shortened(groups, top);
+            groups = shortened(&groups, top);
         }
         Report { groups, totals }
     }
@@ -99,7 +99,7 @@ fn times(group: &Group) -> Vec<OffsetDateTime> {
 }
 
 /// Adds up what is beyond the first `top` groups of each piece of time.
-fn shortened(groups: Vec<Group>, top: usize) -> Vec<Group> {
+fn shortened(groups: &[Group], top: usize) -> Vec<Group> {
     let mut short: Vec<Group> = Vec::new();
     for same_time in groups.chunk_by(|one, other| times(one) == times(other)) {
         let (shown, rest) = same_time.split_at_checked(top).unwrap_or((same_time, &[]));
@@ -111,7 +111,9 @@ fn shortened(groups: Vec<Group>, top: usize) -> Vec<Group> {
 
 fn added_up(first: &Group, groups: &[Group]) -> Group {
     let mut totals = Totals::default();
-    groups.iter().for_each(|group| totals.add(&group.totals));
+    for group in groups {
+        totals.add(&group.totals);
+    }
     let cells = first.cells.iter().map(|cell| match cell {
         Cell::Time(at) => Cell::Time(*at),
         Cell::Text(_) | Cell::Nothing | Cell::Other => Cell::Other,

@@ -41,8 +41,8 @@ fn rows(report: &Report) -> Vec<(Vec<String>, u64)> {
     report.groups.iter().map(|group| (group.cells.iter().map(text).collect(), group.totals.calls)).collect()
 }
 
-fn row(cells: &[&str], calls: u64) -> (Vec<String>, u64) {
-    (cells.iter().map(|cell| (*cell).to_owned()).collect(), calls)
+fn row(cells: &[&str], count: u64) -> (Vec<String>, u64) {
+    (cells.iter().map(|cell| (*cell).to_owned()).collect(), count)
 }
 
 #[test]
