@@ -1,7 +1,7 @@
 //! Typed settings of the gateway and of its services: read once, checked whole, never read again by name.
 //!
-//! [`load`] reads two TOML files, the config file and the services file that it names, and reports every
-//! mistake of both at once, each with its file, line and key.
+//! [`load`] reads the config file, and the services file and the prices that it names, all of them TOML, and reports
+//! every mistake of all at once, each with its file, line and key.
 
 mod ca_bundle;
 mod egress;
@@ -39,6 +39,8 @@ pub struct Config {
     pub identity: Identity,
     /// Which services there are, and what fits none of their profiles.
     pub catalog: CatalogSettings,
+    /// What calls cost.
+    pub prices: PriceSettings,
     /// What it writes about itself.
     pub log: Log,
 }
@@ -153,6 +155,14 @@ impl Default for CatalogSettings {
             aliases: BTreeMap::new(),
         }
     }
+}
+
+/// What calls cost.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PriceSettings {
+    /// The file of prices that win over the built-in ones; as loaded, a relative path was joined to the config
+    /// file's folder.
+    pub overrides: Option<PathBuf>,
 }
 
 /// What the gateway writes about itself.

@@ -23,3 +23,4 @@ pub use rates::{Rates, Used};
 pub use row::{Days, ImagePrice, Origin, Prices, Row, Sold, Tier};
 pub use table::PriceTable;
 pub use timeline::{InForce, Way};
+pub(crate) use values::date;

@@ -1,8 +1,10 @@
-//! Both files, read and checked whole.
+//! All files, read and checked whole.
 
 use super::egress::{self, Egress};
 use super::file_read::FileRead;
 use super::{Config, ServicesFile, rules, services, settings};
+use crate::domain::ServiceName;
+use crate::price::PriceTable;
 use crate::sheet::Sheet;
 use crate::sheet::overrides;
 use crate::sheet::{Problem, Problems};
@@ -17,19 +19,21 @@ pub struct Loaded {
     pub config: Config,
     /// The services file.
     pub services: ServicesFile,
+    /// What calls cost.
+    pub prices: PriceTable,
     /// How calls leave this machine; read by [`load`] alone.
     pub egress: Egress,
     /// What is no mistake, but should be looked at.
     pub warnings: Vec<Problem>,
-    /// The files that were read: config file and services file.
+    /// The files that were read: config file, services file and, where there is one, the prices' overrides file.
     pub files: Vec<FileRead>,
 }
 
-/// Reads the config file at `path`, with what an environment says beside it, and the services file that it names.
+/// Reads the config file at `path`, with what an environment says beside it, and the files that it names.
 ///
 /// # Errors
 ///
-/// Every mistake of both files and of the environment, at once.
+/// Every mistake of all files and of the environment, at once.
 pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Problems> {
     let env: Vec<(String, String)> = env.into_iter().collect();
     let mut egress = Egress::default();
@@ -79,7 +83,7 @@ pub fn load_settings(
 }
 
 fn finish(
-    files: Vec<FileRead>,
+    mut files: Vec<FileRead>,
     config: Config,
     mut sheet: Sheet,
     text: std::io::Result<String>,
@@ -96,8 +100,25 @@ fn finish(
             ServicesFile::default()
         }
     };
+    files.extend(config.prices.overrides.as_deref().map(FileRead::begin));
+    let prices = add_prices(&config, &services, &mut sheet);
     let warnings = std::mem::take(&mut sheet.warnings);
-    done(Loaded { config, services, egress: Egress::default(), warnings, files }, sheet.problems)
+    done(Loaded { config, services, prices, egress: Egress::default(), warnings, files }, sheet.problems)
+}
+
+/// Reads the prices, and adds what is wrong with them to what is wrong with the config.
+fn add_prices(config: &Config, services: &ServicesFile, sheet: &mut Sheet) -> PriceTable {
+    let overrides = config.prices.overrides.as_deref();
+    let prices = PriceTable::load(overrides).unwrap_or_else(|problems| {
+        sheet.problems.extend(problems.0);
+        PriceTable::builtin()
+    });
+    let known = |name: &ServiceName| services.services.iter().any(|service| service.name == *name);
+    for service in prices.services().into_iter().filter(|service| !known(service)) {
+        let message = format!("has prices for service '{service}', which the services file does not have");
+        sheet.warnings.extend(overrides.map(|file| Problem::of_file(file, message)));
+    }
+    prices
 }
 
 /// Reads the services, and adds what is wrong with them to what is wrong with the config.

@@ -1,8 +1,8 @@
 //! The keys of the config file.
 
 use super::{
-    AccessLog, CatalogSettings, Config, Identity, Listen, Log, Method, OnClientDisconnect, UnmappedModel,
-    Upstream,
+    AccessLog, CatalogSettings, Config, Identity, Listen, Log, Method, OnClientDisconnect, PriceSettings,
+    UnmappedModel, Upstream,
 };
 use crate::domain::{ModelId, Region};
 use crate::sheet::{Section, Sheet};
@@ -52,6 +52,7 @@ pub(super) fn read(sheet: &mut Sheet, text: &str, folder: &Path) -> Config {
         read_upstream(root.section("upstream"), &mut config.upstream, folder);
         read_identity(root.section("identity"), &mut config.identity);
         read_catalog(root.section("catalog"), &mut config.catalog, folder);
+        read_prices(root.section("prices"), &mut config.prices, folder);
         read_log(root.section("log"), &mut config.log, folder);
         root.finish();
         sheet.finish();
@@ -112,6 +113,11 @@ fn read_catalog(mut section: Section<'_>, catalog: &mut CatalogSettings, folder:
         choice(word, &[("reject", UnmappedModel::Reject), ("passthrough", UnmappedModel::Passthrough)])
     });
     catalog.aliases = section.read_map("aliases", alias).unwrap_or_default().into_iter().collect();
+    section.finish();
+}
+
+fn read_prices(mut section: Section<'_>, prices: &mut PriceSettings, folder: &Path) {
+    section.read_text("overrides", &mut prices.overrides, |path| file(path, folder).map(Some));
     section.finish();
 }
 

@@ -101,8 +101,8 @@ pub struct Discount {
 
 impl Discount {
     /// Tells whether it is for a service's calls of a model.
-    pub(super) fn is_for(&self, service: &ServiceName, model: &ModelId) -> bool {
-        self.service.as_ref().is_none_or(|own| own == service) && self.models.hold(model)
+    pub(super) fn is_for(&self, service: Option<&ServiceName>, model: &ModelId) -> bool {
+        self.service.as_ref().is_none_or(|own| service == Some(own)) && self.models.hold(model)
     }
 
     /// Returns what the one that holds is greatest by: a service's own, then what says more of the model, then the

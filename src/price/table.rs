@@ -6,7 +6,7 @@ use super::file;
 use super::rates::{GUARDRAILS, Rates, Used};
 use super::routing::{self, ByModel};
 use super::row::{Origin, Row, Sold};
-use super::timeline::{Layer, Parts, Timeline, Way};
+use super::timeline::{InForce, Layer, Parts, Timeline, Way};
 use crate::domain::{Charge, ModelId, Record, Region, ServiceName, UsageSource};
 use crate::hex::hex;
 use crate::sheet::{Problem, Problems};
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use time::Date;
+use time::{Date, OffsetDateTime};
 
 /// Every price that is known. Immutable; cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,30 @@ impl PriceTable {
         as_of(&TABLE.rows)
     }
 
+    /// Returns every service that has prices of its own.
+    pub fn services(&self) -> BTreeSet<&ServiceName> {
+        let rows = self.rows().filter_map(|row| row.service.as_ref());
+        rows.chain(self.discounts().filter_map(|discount| discount.service.as_ref())).collect()
+    }
+
+    /// Returns every discount.
+    pub fn discounts(&self) -> impl Iterator<Item = &Arc<Discount>> {
+        self.0.discounts.iter()
+    }
+
+    /// Returns the price of a model that is in force at a moment: for a service's calls, or those of a service
+    /// without prices of its own; in a region, or in one without prices of its own, where a bare id has the price
+    /// of its row even if that is the global one.
+    pub fn in_force(
+        &self,
+        service: Option<&ServiceName>,
+        model: &ModelId,
+        region: Option<&Region>,
+        at: OffsetDateTime,
+    ) -> Option<InForce> {
+        Timeline::new(&self.parts(service, model, region)).at(at).cloned()
+    }
+
     /// Returns every row, model by model.
     pub fn rows(&self) -> impl Iterator<Item = &Arc<Row>> {
         self.0.rows.values().flatten()
@@ -110,7 +134,7 @@ impl PriceTable {
 
     /// Returns the prices of a model for a service's calls in a region; of guardrails alone where there is no model.
     pub fn rates(&self, service: &ServiceName, model: Option<&ModelId>, region: &Region) -> Rates {
-        let of = |model: &ModelId| Timeline::new(&self.parts(service, model, region));
+        let of = |model: &ModelId| Timeline::new(&self.parts(Some(service), model, Some(region)));
         let guardrails = ModelId::parse(GUARDRAILS).map(|model| of(&model)).unwrap_or_default();
         Rates::new(model.map(ModelId::bare), model.map(of).unwrap_or_default(), guardrails)
     }
@@ -130,7 +154,7 @@ impl PriceTable {
         })
     }
 
-    fn parts(&self, service: &ServiceName, model: &ModelId, region: &Region) -> Parts {
+    fn parts(&self, service: Option<&ServiceName>, model: &ModelId, region: Option<&Region>) -> Parts {
         let is_for = |discount: &&Arc<Discount>| discount.is_for(service, model);
         Parts {
             layers: self.layers(service, model.bare(), region),
@@ -142,11 +166,11 @@ impl PriceTable {
 
     /// Returns the rows that may hold, the strongest first: those of the overrides file before the built-in ones, a
     /// service's own before everyone's, a region's before every region's.
-    fn layers(&self, service: &ServiceName, model: &str, region: &Region) -> Vec<Layer> {
+    fn layers(&self, service: Option<&ServiceName>, model: &str, region: Option<&Region>) -> Vec<Layer> {
         let mut layers = Vec::new();
         for origin in [Origin::Override, Origin::BuiltIn] {
-            for service in [Some(service), None] {
-                for region in [Some(region), None] {
+            for service in service.map(Some).into_iter().chain([None]) {
+                for region in region.map(Some).into_iter().chain([None]) {
                     let fits = |row: &&Arc<Row>| {
                         row.origin == origin
                             && row.service.as_ref() == service
@@ -156,7 +180,7 @@ impl PriceTable {
                 }
             }
         }
-        if let Some(corrected) = self.corrected(model, region) {
+        if let Some(corrected) = region.and_then(|region| self.corrected(model, region)) {
             // Before what is last: the built-in rows of every region.
             let last = layers.len().saturating_sub(1);
             layers.insert(last, corrected);

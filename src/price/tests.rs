@@ -1,4 +1,3 @@
-use super::values::date;
 use super::*;
 use crate::domain::{Charge, ModelId, Money, Picture, Policy, Region, ServiceName, Tokens, Unit, Usage};
 use std::path::Path;

@@ -51,7 +51,7 @@ pub(super) fn region(text: &str) -> Result<Region, String> {
 }
 
 /// Returns the day that a text names.
-pub(super) fn date(text: &str) -> Result<Date, String> {
+pub(crate) fn date(text: &str) -> Result<Date, String> {
     calendar_day(text).ok_or_else(|| format!("'{text}' is no date: write it as \"2026-11-24\""))
 }
 
