@@ -11,6 +11,7 @@ mod generate;
 mod healthcheck;
 mod init;
 mod keys;
+mod prices;
 mod replace;
 mod samples;
 mod serve;
@@ -73,6 +74,9 @@ pub enum Command {
     /// Creates, lists and revokes service keys, whose hashes are in the services file.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Shows what calls cost, and checks the company's own prices.
+    #[command(subcommand)]
+    Prices(prices::PricesCommand),
     /// Writes what a shell needs to complete this program's arguments.
     Completions {
         /// The shell.
@@ -130,6 +134,7 @@ pub fn run(cli: Cli, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<
         Command::Healthcheck(args) => healthcheck::run(&mut context, &args),
         Command::Services(command) => services::run(&mut context, command),
         Command::Keys(command) => keys::run(&mut context, command),
+        Command::Prices(command) => prices::run(&mut context, command),
         Command::Completions { shell } => generate::completions(&mut context, shell),
         Command::Man(args) => generate::man(&mut context, &args),
     }

@@ -148,6 +148,68 @@ default_model = \"m.x\"
 }
 
 #[test]
+fn prices_are_shown_with_where_they_come_from() {
+    let place = Place::new("", SERVICES);
+    let shown =
+        place.run(&["prices", "show", "--model", "claude-haiku-4-5-20251001-v1:0", "--region", "eu-west-1"]);
+    let shown = shown.unwrap();
+    let line =
+        |start: &str| shown.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{shown}"));
+    let bare = line("anthropic.claude-haiku-4-5");
+    assert!(bare.contains("1.1 ") && bare.contains("in-region: eu.anthropic"), "{bare}");
+    let global = line("global.");
+    assert!(
+        global.contains(" 1 ") && global.contains("built in") && global.contains("2026-11-24"),
+        "{global}"
+    );
+    let none = place.run(&["prices", "show", "--model", "acme"]).unwrap_err();
+    assert!(none.starts_with("error: no model whose id contains 'acme' has a price\nhint: "), "{none}");
+}
+
+#[test]
+fn own_prices_are_shown_and_checked() {
+    let place = Place::new("[prices]\noverrides = 'prices.toml'\n", SERVICES);
+    let prices = place.0.path().join("prices.toml");
+    fs::write(
+        &prices,
+        "[[price]]\nmodel = 'm.x'\nservice = 'a'\nfrom = '2026-01-01'\nstandard = { input = '2' }\n\
+                        [[discount]]\npercent = '10'\n",
+    )
+    .unwrap();
+    let show = |more: &[&str]| {
+        let args = ["prices", "show", "--model", "m.x", "--format", "json"];
+        place.run(&args.iter().chain(more).copied().collect::<Vec<_>>())
+    };
+    let shown: serde_json::Value = serde_json::from_str(&show(&["--service", "a"]).unwrap()).unwrap();
+    assert_eq!(shown[0]["prices"]["standard"]["input"], "1.8");
+    assert_eq!([&shown[0]["origin"], &shown[0]["discount"]], ["override", "10% off all models"]);
+    assert!(show(&[]).is_err(), "other services have no price");
+    assert!(show(&["--service", "a", "--at", "2025-12-31"]).is_err(), "nor was there one before");
+    let checked = place.run(&["prices", "check"]).unwrap();
+    assert!(checked.contains("prices are valid: 1 profile, 0 without a price\n"), "{checked}");
+    fs::write(&prices, "[[price]]\nmodel = 'm.x'\nstandard = { input = 2.0 }\n").unwrap();
+    for command in [&["prices", "check"][..], &["prices", "show"], &["check"]] {
+        let error = place.run(command).unwrap_err();
+        assert!(
+            error.contains("prices.toml:3: price[0].standard.input: expected a number in quotes"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn prices_that_are_missing_are_listed() {
+    let place = Place::new("[prices]\noverrides = 'prices.toml'\n", SERVICES);
+    let error = place.run(&["prices", "check"]).unwrap_err();
+    assert!(error.contains("prices.toml: cannot read the prices' overrides file"), "{error}");
+    fs::write(place.0.path().join("prices.toml"), "[[discount]]\npercent = '1'\nservice = 'nobody'\n")
+        .unwrap();
+    let checked = place.run(&["prices", "check"]).unwrap();
+    assert!(checked.contains("NONE") && checked.contains("1 profile, 1 without a price"), "{checked}");
+    assert!(checked.contains("prices for service 'nobody'"), "{checked}");
+}
+
+#[test]
 fn a_service_is_added_to_an_empty_file() {
     let place = Place::new("", "# None yet.\n");
     place.run(&["services", "add", "a"]).unwrap();
