@@ -1,4 +1,5 @@
-//! What the stages of a call cost: from its path to its route, its signature, reading its answer, and the journal.
+//! What the stages of a call cost: from its path to its route, its signature, reading its answer, its price, and
+//! the journal.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up is to fail")]
 
@@ -27,6 +28,7 @@ use tollgate::ledger::Opening;
 use tollgate::ledger::journal::{Journal, Settings};
 use tollgate::metrics::Metrics;
 use tollgate::operation;
+use tollgate::price::{PriceTable, Used};
 use tollgate::shutdown::Shutdown;
 use tollgate::tap::{End, Tap, TextCounter};
 
@@ -214,5 +216,18 @@ fn record(opening: &Opening) -> Record {
     }
 }
 
-criterion_group!(stages, route, signature, tap, journal);
+fn price(criterion: &mut Criterion) {
+    let (model, region) =
+        (ModelId::parse("anthropic.claude-haiku-4-5-20251001-v1:0").unwrap(), Region::default());
+    let service = ServiceName::parse("service-1").unwrap();
+    let rates = PriceTable::builtin().rates(&service, Some(&model), &region);
+    let tokens =
+        Tokens { input: Some(18), output: Some(386), cache_write_5m: Some(7502), ..Tokens::default() };
+    let usage = Usage { tokens, ..Usage::default() };
+    let at = Clock::system().utc();
+    let used = Used { at, usage: &usage, service_tier: None, latency_tier: None, picture: None };
+    criterion.bench_function("charge", |bencher| bencher.iter(|| rates.charge(black_box(&used))));
+}
+
+criterion_group!(stages, route, signature, tap, price, journal);
 criterion_main!(stages);

@@ -43,6 +43,8 @@ mod multiplexed;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
+mod prices;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod proxied;
