@@ -3,7 +3,7 @@
 use super::event_stream::{Kind, Scanner};
 use super::fixtures::{chunk, event, exception, frame, head, read_stream, stream_head, tap, tokens};
 use super::{End, Reading};
-use crate::domain::{MissingReason, Operation, Unit, UsageSource};
+use crate::domain::{MissingReason, ModelId, Operation, Policy, Unit, UsageSource};
 use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -37,7 +37,7 @@ fn converse() -> Vec<Vec<u8>> {
         event(
             "metadata",
             r#"{"usage":{"inputTokens":6,"outputTokens":81,"totalTokens":87},"serviceTier":{"type":"flex"},
-                "trace":{"guardrail":{"inputAssessment":{"g":{"invocationMetrics":{
+                "trace":{"promptRouter":{"invokedModelId":"us.anthropic.claude-y"},"guardrail":{"inputAssessment":{"g":{"invocationMetrics":{
                 "usage":{"topicPolicyUnits":2}}}}}}}"#,
         ),
     ]
@@ -52,6 +52,8 @@ fn a_converse_stream_states_its_usage_last() {
     let reading = read_stream(Operation::ConverseStream, CLAUDE, &converse(), End::Complete);
     assert_eq!(reading.usage.tokens, tokens([6, 81, -1, -1, -1]));
     assert_eq!(reading.usage.units, [(Unit::TextUnits, 2)]);
+    assert_eq!(reading.usage.policies, [(Policy::Topic, 2)]);
+    assert_eq!(reading.invoked_model.as_ref().map(ModelId::as_str), Some("us.anthropic.claude-y"));
     assert_eq!(reading.source, UsageSource::StreamMetadata);
     assert_eq!(reading.service_tier.as_deref(), Some("flex"));
     let cut = read_stream(Operation::ConverseStream, CLAUDE, &converse()[..5], End::Cut);

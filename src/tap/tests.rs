@@ -2,7 +2,7 @@
 
 use super::fixtures::{head, read_body, tap, tokens};
 use super::{End, Tap};
-use crate::domain::{MissingReason, Operation, Unit, UsageSource};
+use crate::domain::{MissingReason, Operation, Policy, Unit, UsageSource};
 use bytes::Bytes;
 
 const CLAUDE: &str = "us.anthropic.claude-x";
@@ -114,6 +114,15 @@ fn guardrails_count_billed_units_only() {
     let reading = read_body(Operation::ApplyGuardrail, "", &[], &format!(r#"{{"usage":{usage}}}"#));
     assert_eq!(reading.usage.units, [(Unit::TextUnits, 15), (Unit::GuardrailImages, 6)]);
     assert_eq!(reading.source, UsageSource::InvokeBody);
+    let policies = [
+        (Policy::Topic, 1),
+        (Policy::Content, 2),
+        (Policy::SensitiveInformation, 4),
+        (Policy::ContextualGrounding, 5),
+        (Policy::AutomatedReasoning, 70),
+        (Policy::Word, 3),
+    ];
+    assert_eq!(reading.usage.policies, policies);
 
     let checks = r#"{"usage":{"contentFilter":{"textUnits":1},"promptAttack":{"textUnits":2},
         "sensitiveInformation":{"textUnits":4}}}"#;
@@ -127,7 +136,24 @@ fn guardrails_count_billed_units_only() {
     );
     let reading = read_body(Operation::Converse, CLAUDE, &[], &traced);
     assert_eq!(reading.usage.units, [(Unit::TextUnits, 30), (Unit::GuardrailImages, 12)]);
+    assert_eq!(reading.usage.policies, policies.map(|(policy, count)| (policy, 2 * count)));
     assert_eq!(reading.usage.tokens, tokens([1, 2, -1, -1, -1]));
+}
+
+#[test]
+fn a_prompt_router_says_what_it_called() {
+    let routed = |model: &str| {
+        let body = format!(
+            r#"{{"usage":{{"inputTokens":1,"outputTokens":2}},"trace":{{"promptRouter":{{"invokedModelId":{model}}}}}}}"#
+        );
+        let model = read_body(Operation::Converse, CLAUDE, &[], &body).invoked_model;
+        model.map(|model| model.bare().to_owned())
+    };
+    let arn = r#""arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-x""#;
+    assert_eq!(routed(arn).as_deref(), Some(CLAUDE));
+    for none in ["null", "7", r#""""#, r#""a b""#] {
+        assert_eq!(routed(none), None, "{none}");
+    }
 }
 
 #[test]

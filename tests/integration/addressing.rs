@@ -147,10 +147,8 @@ async fn guardrails_are_counted_in_text_units() {
         is_ledger_only(&gateway, &answer, "ApplyGuardrail").await;
         let record = gateway.record(&answer).await;
         // Three units for each of two policies.
-        assert_eq!(
-            (&record["usage"], &record["usage_source"]),
-            (&json!({ "text_units": 6 }), &json!("invoke_body"))
-        );
+        let usage = json!({ "text_units": 6, "topic_policy_units": 3, "content_policy_units": 3 });
+        assert_eq!((&record["usage"], &record["usage_source"]), (&usage, &json!("invoke_body")));
     }
     assert!(last(&gateway).ends_with("guardrail%2Fg1/version/DRAFT/apply"), "{}", last(&gateway));
     let labels = [r#"service="a""#, r#"profile="none""#, r#"unit="text_units""#];
