@@ -1,7 +1,7 @@
 # The gateway as an image of its binary and what that needs: no shell, no package manager, no root.
 #
 #   docker build --build-arg TOLLGATE_COMMIT=$(git rev-parse --short=7 HEAD) -t tollgate .
-#   docker run -p 8080:8080 -v ./config:/etc/tollgate:ro -e AWS_REGION ... tollgate
+#   docker run -p 8080:8080 -v ./config:/etc/tollgate:ro -v tollgate:/var/lib/tollgate -e AWS_REGION ... tollgate
 #
 # The steps are scripts that run without an engine as well; deploy/check-image tries what they make.
 
@@ -26,9 +26,14 @@ RUN deploy/build-image-binary program && deploy/image-root target/release/tollga
 # of glibc and of the CA certificates.
 FROM scratch
 COPY --from=build /image /
+# Where the ledger is: of what the container writes, the only thing that must outlive it.
+COPY --from=build --chown=65532:65532 /image/var/lib/tollgate /var/lib/tollgate
+VOLUME /var/lib/tollgate
 USER 65532:65532
 ENV TOLLGATE_CONFIG=/etc/tollgate/tollgate.toml \
-    TOLLGATE__LISTEN__DATA=0.0.0.0:8080
+    TOLLGATE__LISTEN__DATA=0.0.0.0:8080 \
+    TOLLGATE__LEDGER__JOURNAL=/var/lib/tollgate/journal \
+    TOLLGATE__LEDGER__STORE=sqlite:/var/lib/tollgate/ledger.db
 # The admin plane stays on the container's loopback: a scraper runs in the same pod or network namespace.
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/usr/local/bin/tollgate", "healthcheck"]

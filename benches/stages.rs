@@ -1,5 +1,5 @@
-//! What the stages of a call cost: from its path to its route, its signature, reading its answer, its price, and
-//! the journal.
+//! What the stages of a call cost: from its path to its route, its signature, reading its answer, its price, and the
+//! journal.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up is to fail")]
 
@@ -44,7 +44,8 @@ fn route(criterion: &mut Criterion) {
         shutdown: Shutdown::default(),
         clock: Clock::system(),
     };
-    let snapshot = runtime.block_on(Snapshot::build(loaded.config, loaded.services, setting)).unwrap();
+    let snapshot =
+        runtime.block_on(Snapshot::build(loaded.config, loaded.services, loaded.prices, setting)).unwrap();
     let mut headers = HeaderMap::new();
     headers.insert("x-tollgate-service", HeaderValue::from_static("service-1"));
     criterion.bench_function("operation + identify + resolve", |bencher| {

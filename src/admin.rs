@@ -1,6 +1,7 @@
 //! The admin plane: metrics and health.
 
 use crate::gateway::Gateway;
+use crate::ledger::Ledger;
 use crate::server::plain;
 use axum::Router;
 use axum::extract::State;
@@ -35,6 +36,9 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, end: Cancellati
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     gateway.metrics.access_log_dropped(gateway.recorder.dropped_lines());
+    if let Some(ledger) = gateway.recorder.ledger() {
+        gateway.metrics.ledger(ledger.state());
+    }
     match gateway.metrics.render() {
         Ok(text) => {
             let mut response = Response::new(text.into());
@@ -51,6 +55,9 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
 async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     if gateway.shutdown.stopping.is_cancelled() {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+    }
+    if gateway.recorder.ledger().is_some_and(Ledger::is_refusing) {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "the journal takes no call\n");
     }
     plain(StatusCode::OK, "ready\n")
 }

@@ -22,6 +22,8 @@ pub use load::{Loaded, load, load_edited, load_files, load_settings};
 pub use proxies::{Proxies, Proxy};
 
 use crate::domain::{ModelId, Operation, ProfileArn, Region, ServiceName};
+use crate::ledger::journal::Fsync;
+use crate::ledger::store::StoreUrl;
 use http::HeaderName;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -39,6 +41,8 @@ pub struct Config {
     pub identity: Identity,
     /// Which services there are, and what fits none of their profiles.
     pub catalog: CatalogSettings,
+    /// Where calls are recorded.
+    pub ledger: LedgerSettings,
     /// What calls cost.
     pub prices: PriceSettings,
     /// What it writes about itself.
@@ -155,6 +159,55 @@ impl Default for CatalogSettings {
             aliases: BTreeMap::new(),
         }
     }
+}
+
+/// Where calls are recorded, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerSettings {
+    /// Whether they are recorded at all; metrics and the access log do not depend on it.
+    pub enabled: bool,
+    /// The folder of the journal; as loaded, a relative path was joined to the config file's folder.
+    pub journal: PathBuf,
+    /// When what is written to the journal is also on the disk.
+    pub fsync: Fsync,
+    /// What becomes of calls while the journal takes none.
+    pub on_journal_failure: OnJournalFailure,
+    /// How large the journal may grow while the store is away, in bytes; beyond that it takes no call.
+    pub journal_limit_bytes: u64,
+    /// Where records and their hourly sums are kept.
+    pub store: StoreUrl,
+    /// The labels that the hourly sums tell apart, at most 16: each multiplies their number by that of its values.
+    pub label_keys: Vec<String>,
+    /// How long records are kept; for ever where it is `None`.
+    pub keep_records: Option<Duration>,
+    /// How long hourly sums are kept; for ever where it is `None`.
+    pub keep_rollups: Option<Duration>,
+}
+
+impl Default for LedgerSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            journal: PathBuf::from("data/journal"),
+            fsync: Fsync::Interval,
+            on_journal_failure: OnJournalFailure::Refuse,
+            journal_limit_bytes: 1 << 30,
+            store: StoreUrl::Sqlite(PathBuf::from("data/ledger.db")),
+            label_keys: Vec::new(),
+            keep_records: Some(Duration::from_hours(400 * 24)),
+            keep_rollups: None,
+        }
+    }
+}
+
+/// What becomes of calls while the journal takes none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnJournalFailure {
+    /// They are refused, so that nothing is spent unseen.
+    #[default]
+    Refuse,
+    /// They go on; should the process die as well, they are lost to the ledger.
+    Serve,
 }
 
 /// What calls cost.

@@ -7,6 +7,7 @@ use crate::forward::ForwardError;
 use crate::gateway::RouteError;
 use crate::identify::IdentifyError;
 use crate::intake::IntakeError;
+use crate::ledger::journal::JournalUnavailable;
 use crate::operation::OperationError;
 use crate::resolve::ResolveError;
 use axum::body::Body;
@@ -53,6 +54,9 @@ pub enum GatewayError {
     /// Upstream gave no answer.
     #[error(transparent)]
     Forward(#[from] ForwardError),
+    /// The journal takes no call.
+    #[error(transparent)]
+    Journal(#[from] JournalUnavailable),
     /// The gateway is shutting down.
     #[error("the gateway is shutting down: try again")]
     Draining,
@@ -123,6 +127,7 @@ impl GatewayError {
             }
             Self::Forward(ForwardError::Silent(_)) => Fault::unavailable("upstream_timeout"),
             Self::Forward(ForwardError::Reset) => Fault::unavailable("upstream_reset"),
+            Self::Journal(_) => Fault::unavailable("journal_unavailable"),
             Self::Draining | Self::Forward(ForwardError::GraceOver) => Fault::unavailable("draining"),
             Self::Internal
             | Self::Forward(ForwardError::Unsendable(_))

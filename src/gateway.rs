@@ -5,6 +5,7 @@ mod clock_skew;
 mod departure;
 mod exchange;
 mod held_frame;
+mod interrupted;
 mod labels;
 mod last_words;
 mod relay;
@@ -14,6 +15,7 @@ mod snapshot;
 pub use client_line::ClientLine;
 pub use clock_skew::ClockSkew;
 pub use held_frame::HeldFrame;
+pub(crate) use interrupted::interrupted;
 pub use route::{Route, RouteError};
 pub use snapshot::{Setting, Snapshot};
 
@@ -27,6 +29,7 @@ use crate::metrics::{Metrics, UNKNOWN_SERVICE};
 use crate::operation::{self, Target};
 use crate::record::Recorder;
 use crate::shutdown::Shutdown;
+use crate::tap;
 use arc_swap::ArcSwap;
 use axum::body::Body;
 use departure::Departure;
@@ -156,6 +159,7 @@ impl Gateway {
             key_id: caller.key_id,
             labels: self.labels(&received.headers, &route),
             request_text_bytes: body.text_bytes,
+            picture: tap::picture(route.source_model.as_ref(), &body.pieces),
             started: received.started,
             started_at: received.started_at,
         };
@@ -179,7 +183,7 @@ impl Gateway {
             let own = self.clock.instant().duration_since(received.started).saturating_sub(waited);
             metrics.overhead.observe(own.as_secs_f64());
         }
-        let exchange = Exchange::open(call, Arc::clone(&self.recorder), self.clock);
+        let exchange = Exchange::open(call, Arc::clone(&self.recorder), self.clock)?;
         let (forward, around) = (Arc::clone(&self.forward), Arc::clone(&snapshot.around));
         let departure = Departure::new(forward, request, exchange, around, received.line);
         Ok(self.send(departure, received.id, &route).await)

@@ -2,7 +2,10 @@
 //!
 //! Label values come from the catalog and from fixed lists, never from clients.
 
-use crate::domain::{MissingReason, Operation, Outcome, ServiceName, Tokens, Unit};
+mod cost;
+
+use crate::domain::{MissingReason, Money, Operation, Outcome, ServiceName, Tokens, Unit};
+use cost::{CostCounter, CostFamily};
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -33,6 +36,7 @@ pub struct Metrics {
     registry: Registry,
     calls: CallFamilies,
     usage: UsageFamilies,
+    ledger: LedgerFamilies,
     rejected: IntCounterVec,
     config_reloads: IntCounterVec,
     access_log_dropped: IntGaugeVec,
@@ -57,6 +61,33 @@ struct UsageFamilies {
     units: IntCounterVec,
     missing: IntCounterVec,
     labels_dropped: IntCounterVec,
+    cost: CostFamily,
+    unpriced: IntCounterVec,
+}
+
+/// How the ledger fares; said anew at every scrape.
+#[derive(Debug)]
+struct LedgerFamilies {
+    pending: IntGaugeVec,
+    bytes: IntGaugeVec,
+    refusing: IntGaugeVec,
+    errors: IntCounterVec,
+    lost: IntCounterVec,
+}
+
+/// What the ledger says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LedgerState {
+    /// Records in the journal that the store does not have yet.
+    pub pending_records: u64,
+    /// The size of the journal, in bytes.
+    pub journal_bytes: u64,
+    /// Whether the journal takes no call.
+    pub is_refusing: bool,
+    /// Entries that the journal and batches that the store did not take, each of which was or will be tried again.
+    pub errors: u64,
+    /// Records that were lost for good.
+    pub lost_records: u64,
 }
 
 /// What becomes of a call whose client left.
@@ -142,7 +173,60 @@ impl UsageFamilies {
                 "Entries of x-tollgate-labels that broke its rules.",
                 &["service"],
             )?,
+            cost: {
+                let family = CostFamily::new()?;
+                to.register(Box::new(family.clone()))?;
+                family
+            },
+            unpriced: counter(
+                to,
+                "unpriced_total",
+                "Calls whose usage is known and has no price: `tollgate prices check` says which.",
+                &["model"],
+            )?,
         })
+    }
+}
+
+impl LedgerFamilies {
+    fn register(to: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            pending: gauge(
+                to,
+                "journal_pending_records",
+                "Records in the journal that the store does not have yet.",
+                &[],
+            )?,
+            bytes: gauge(to, "journal_bytes", "The size of the journal.", &[])?,
+            refusing: gauge(to, "journal_refusing", "1 while the journal takes no call.", &[])?,
+            errors: counter(
+                to,
+                "ledger_errors_total",
+                "Entries that the journal, and batches that the store did not take; each is tried again.",
+                &[],
+            )?,
+            lost: counter(
+                to,
+                "ledger_lost_records_total",
+                "Records lost for good, because journal and memory were full; each is in the log.",
+                &[],
+            )?,
+        })
+    }
+
+    fn say(&self, state: LedgerState) {
+        let set = |family: &IntGaugeVec, value: u64| {
+            family.with_label_values::<&str>(&[]).set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        let raise = |family: &IntCounterVec, value: u64| {
+            let counter = family.with_label_values::<&str>(&[]);
+            counter.inc_by(value.saturating_sub(counter.get()));
+        };
+        set(&self.pending, state.pending_records);
+        set(&self.bytes, state.journal_bytes);
+        set(&self.refusing, u64::from(state.is_refusing));
+        raise(&self.errors, state.errors);
+        raise(&self.lost, state.lost_records);
     }
 }
 
@@ -156,6 +240,7 @@ impl Metrics {
         let metrics = Self {
             calls: CallFamilies::register(&registry)?,
             usage: UsageFamilies::register(&registry)?,
+            ledger: LedgerFamilies::register(&registry)?,
             rejected: counter(
                 &registry,
                 "rejected_total",
@@ -230,6 +315,16 @@ impl Metrics {
         self.config_reloads.with_label_values(&[if result.is_ok() { "ok" } else { "failed" }]).inc();
     }
 
+    /// Says how the ledger fares.
+    pub fn ledger(&self, state: LedgerState) {
+        self.ledger.say(state);
+    }
+
+    /// Returns what a route has cost.
+    pub fn cost(&self, service: &ServiceName, profile: &str, model: &str) -> Money {
+        self.usage.cost.counter(&[service.as_str(), profile, model].map(str::to_owned)).get()
+    }
+
     /// Says how many access log lines were lost so far.
     pub fn access_log_dropped(&self, lines: usize) {
         self.access_log_dropped.with_label_values::<&str>(&[]).set(i64::try_from(lines).unwrap_or(i64::MAX));
@@ -241,6 +336,7 @@ impl Metrics {
             metrics: Arc::clone(self),
             labels: [service.as_str().to_owned(), profile.to_owned(), model.to_owned()],
             tokens: std::array::from_fn(|_| OnceLock::new()),
+            cost: OnceLock::new(),
             operations: std::array::from_fn(|_| OnceLock::new()),
             in_flight: self.calls.in_flight.with_label_values(&[service.as_str()]),
         }
@@ -254,6 +350,7 @@ pub struct RouteMetrics {
     /// Service, profile, model.
     labels: [String; 3],
     tokens: [OnceLock<IntCounter>; 5],
+    cost: OnceLock<Arc<CostCounter>>,
     operations: [OnceLock<OperationMetrics>; Operation::ALL.len()],
     /// Calls of the service under way.
     pub in_flight: IntGauge,
@@ -323,6 +420,17 @@ impl RouteMetrics {
                 self.kind(&self.metrics.usage.estimated_tokens, kind).inc_by(count);
             }
         }
+    }
+
+    /// Adds estimated cost.
+    pub fn add_cost(&self, cost: Money) {
+        self.cost.get_or_init(|| self.metrics.usage.cost.counter(&self.labels)).add(cost);
+    }
+
+    /// Counts a call that has no price.
+    pub fn unpriced(&self) {
+        let [.., model] = &self.labels;
+        self.metrics.usage.unpriced.with_label_values(&[model.as_str()]).inc();
     }
 
     /// Adds what is billed by other units than tokens.

@@ -1,19 +1,36 @@
-//! What is settled for a call goes out from here: to metrics and to the access log. The only such place.
+//! What is settled for a call goes out from here: to ledger, metrics and access log. The only such place.
 
 use crate::access_log::AccessLog;
 use crate::domain::{Record, UsageSource};
+use crate::ledger::journal::{JournalUnavailable, Ticket};
+use crate::ledger::{Ledger, OpeningRef};
 use crate::metrics::RouteMetrics;
 
 /// Takes the record of every call that went, or tried to go, upstream.
 #[derive(Debug)]
 pub struct Recorder {
+    ledger: Option<Ledger>,
     access_log: Option<AccessLog>,
 }
 
 impl Recorder {
-    /// Makes a recorder that writes one JSON line per record to `access_log`, if there is one.
-    pub fn new(access_log: Option<AccessLog>) -> Self {
-        Self { access_log }
+    /// Makes a recorder that writes records to the ledger, if there is one, and as one JSON line each to the access
+    /// log, if there is one.
+    pub fn new(ledger: Option<Ledger>, access_log: Option<AccessLog>) -> Self {
+        Self { ledger, access_log }
+    }
+
+    /// Returns the ledger, if there is one.
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_ref()
+    }
+
+    /// Takes note of a call that is about to go upstream.
+    ///
+    /// # Errors
+    /// The journal does not take it, and it is not to go without.
+    pub fn open(&self, opening: &OpeningRef<'_>) -> Result<Option<Ticket>, JournalUnavailable> {
+        self.ledger.as_ref().map_or(Ok(None), |ledger| ledger.open(opening))
     }
 
     /// Returns how many lines of the access log were lost to a reader that is too slow.
@@ -21,23 +38,36 @@ impl Recorder {
         self.access_log.as_ref().map_or(0, AccessLog::dropped_lines)
     }
 
-    /// Counts and writes a record.
-    pub fn record(&self, record: &Record, metrics: &RouteMetrics) {
-        let usage = &record.usage;
-        if record.usage_source == UsageSource::Estimated {
-            metrics.add_estimated_tokens(&usage.tokens);
-        } else if record.operation.is_billable() {
-            metrics.add_tokens(&usage.tokens);
+    /// Writes and counts the record of a call that was [`opened`](Self::open).
+    pub fn record(&self, ticket: Option<Ticket>, record: &Record, metrics: &RouteMetrics) {
+        if let Some(ledger) = &self.ledger {
+            ledger.close(ticket, record);
         }
-        metrics.add_units(&usage.units);
-        if let Some(reason) = record.usage_missing {
-            metrics.all().usage_missing(&record.service, reason);
-        }
-        metrics.ended(record.operation, record.status, record.outcome, record.duration);
+        count(record, metrics);
         if let Some(log) = &self.access_log {
             write_line(log, record);
         }
     }
+}
+
+fn count(record: &Record, metrics: &RouteMetrics) {
+    let usage = &record.usage;
+    if record.usage_source == UsageSource::Estimated {
+        metrics.add_estimated_tokens(&usage.tokens);
+    } else if record.operation.is_billable() {
+        metrics.add_tokens(&usage.tokens);
+    }
+    metrics.add_units(&usage.units);
+    if let Some(reason) = record.usage_missing {
+        metrics.all().usage_missing(&record.service, reason);
+    }
+    if let Some(cost) = record.cost {
+        metrics.add_cost(cost);
+    }
+    if record.unpriced.is_some() {
+        metrics.unpriced();
+    }
+    metrics.ended(record.operation, record.status, record.outcome, record.duration);
 }
 
 /// Hands a line to the access log; what it cannot take is counted there.

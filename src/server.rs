@@ -10,13 +10,15 @@ pub use start_error::StartError;
 use crate::access_log::AccessLog;
 use crate::admin;
 use crate::clock::Clock;
-use crate::config::{Listen, Loaded};
+use crate::config::{LedgerSettings, Listen, Loaded};
 use crate::domain::RequestId;
 use crate::error::GatewayError;
 use crate::forward::credentials::CredentialsCache;
 use crate::forward::{Client, Forward};
-use crate::gateway::{ClockSkew, Gateway, Setting, Snapshot};
+use crate::gateway::{ClockSkew, Gateway, Setting, Snapshot, interrupted};
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::price::PriceTable;
 use crate::record::Recorder;
 use crate::shutdown::Shutdown;
 use accept::DataPlane;
@@ -38,6 +40,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How long after the grace what was broken off may take to tell its client.
 const LAST_WORDS: Duration = Duration::from_millis(1500);
+
+/// How long the store may take for what is left when the gateway stops.
+const LAST_DRAIN: Duration = Duration::from_secs(1);
 
 /// How many connections may wait to be accepted; one that finds no room waits a second before it asks again.
 const BACKLOG: u32 = 4096;
@@ -69,7 +74,7 @@ impl Server {
     /// # Errors
     /// An address that cannot be bound, a region without an endpoint, no CA certificates.
     pub async fn start(loaded: Loaded, surroundings: Surroundings) -> Result<Self, StartError> {
-        let Loaded { config, services, egress, .. } = loaded;
+        let Loaded { config, services, prices, egress, .. } = loaded;
         let listen = config.listen.clone();
         let (data, data_address) = bind(listen.data, "listen.data")?;
         let (admin, admin_address) = bind(listen.admin, "listen.admin")?;
@@ -77,17 +82,18 @@ impl Server {
         let metrics =
             Metrics::new().map_err(|error| StartError::Internal("the metrics", error.to_string()))?;
         let metrics = Arc::new(metrics);
+        let ledger = start_ledger(&config.ledger, clock, prices.clone()).await?;
         let client = Client::new(config.upstream.connect_timeout, &egress, clock).map_err(StartError::Tls)?;
         let tasks = shutdown.tasks.clone();
         let credentials = Arc::new(CredentialsCache::new(surroundings.credentials, clock, tasks));
         let setting = Setting { metrics: Arc::clone(&metrics), shutdown: shutdown.clone(), clock };
         let gateway = Arc::new(Gateway {
-            snapshot: ArcSwap::from_pointee(Snapshot::build(config, services, setting).await?),
+            snapshot: ArcSwap::from_pointee(Snapshot::build(config, services, prices, setting).await?),
             metrics,
             shutdown,
             clock,
             forward: Arc::new(Forward::new(client, Arc::clone(&credentials), clock)),
-            recorder: Arc::new(Recorder::new(surroundings.access_log)),
+            recorder: Arc::new(Recorder::new(ledger, surroundings.access_log)),
             clock_skew: ClockSkew::default(),
         });
         let server = Self {
@@ -156,6 +162,17 @@ impl Server {
             // Only closing is left to do.
             let _ = tokio::time::timeout(LAST_WORDS / 5, shutdown.tasks.wait()).await;
         }
+        // 5. All records are in the journal; the store gets what it takes.
+        let patience = if calls_done.is_ok() { LAST_DRAIN } else { LAST_DRAIN / 10 };
+        let recorder = Arc::clone(&self.gateway.recorder);
+        let draining = tokio::task::spawn_blocking(move || {
+            if let Some(ledger) = recorder.ledger() {
+                ledger.stop(patience);
+            }
+        });
+        if let Err(error) = draining.await {
+            tracing::error!(%error, "the ledger was not stopped");
+        }
     }
 
     /// Waits until the admin plane's task is the only one left.
@@ -164,6 +181,25 @@ impl Server {
         while self.gateway.shutdown.tasks.len() > 1 {
             pace.tick().await;
         }
+    }
+}
+
+/// Starts the ledger, if there is to be one. Repairing a journal reads files, and takes as long as it takes.
+async fn start_ledger(
+    settings: &LedgerSettings,
+    clock: Clock,
+    prices: PriceTable,
+) -> Result<Option<Ledger>, StartError> {
+    if !settings.enabled {
+        return Ok(None);
+    }
+    let settings = settings.clone();
+    let starting = tokio::task::spawn_blocking(move || {
+        Ledger::start(&settings, clock, |opening| interrupted(opening, &prices))
+    });
+    match starting.await {
+        Ok(started) => started.map(Some).map_err(StartError::Ledger),
+        Err(panic) => Err(StartError::Internal("the ledger", panic.to_string())),
     }
 }
 

@@ -6,7 +6,7 @@ use super::samples::{CONFIG, SERVICES};
 use super::table::write_table;
 use super::{Context, Failure};
 use crate::config::{Loaded, Log, load};
-use crate::domain::Tokens;
+use crate::domain::{Money, Tokens};
 use crate::gateway::Gateway;
 use crate::server::reload::Sources;
 use crate::server::{Server, StartError, Surroundings};
@@ -117,7 +117,9 @@ fn not_started(error: StartError) -> Failure {
         StartError::Listen { address, key, source } => {
             cannot_listen(address, &key.replace("listen.", "--"), &source)
         }
-        StartError::Tls(_) | StartError::Endpoint(_) | StartError::Internal(..) => error.into(),
+        StartError::Tls(_) | StartError::Endpoint(_) | StartError::Ledger(_) | StartError::Internal(..) => {
+            error.into()
+        }
     }
 }
 
@@ -184,16 +186,17 @@ What each service has used:
 
   curl -s http://{admin}/metrics | grep tokens_total
 
-Ctrl-C ends the demo and shows the tokens per service.
+Ctrl-C ends the demo and shows what each service has used and spent.
 "#,
         bedrock = simulator.endpoint()
     )
 }
 
-/// Writes what each service has used, by model.
+/// Writes what each service has used and spent, by model.
 fn write_totals(out: &mut dyn Write, gateway: &Gateway) -> Result<(), Failure> {
     let snapshot = gateway.snapshot.load();
     let mut rows = Vec::new();
+    let mut spent = Money::ZERO;
     for service in snapshot.catalog.services() {
         for profile in &service.profiles {
             let (id, model) = (profile.arn.id(), profile.source_model.as_str());
@@ -203,14 +206,26 @@ fn write_totals(out: &mut dyn Write, gateway: &Gateway) -> Result<(), Failure> {
                 continue;
             }
             let [input, output, read, short_write, long_write] = kinds;
+            let cost = gateway.metrics.cost(&service.name, id, model);
+            spent += cost;
             let (service, model) = (service.name.to_string(), model.to_owned());
-            rows.push([service, model, input, output, read, short_write, long_write]);
+            rows.push([service, model, input, output, read, short_write, long_write, cost.to_string()]);
         }
     }
     rows.sort();
-    writeln!(out, "\n\nTokens as Bedrock stated them:\n")?;
-    let headings = ["service", "model", "input", "output", "cache read", "cache write 5m", "cache write 1h"];
+    writeln!(out, "\n\nTokens as Bedrock stated them, and what they cost at list prices:\n")?;
+    let headings = [
+        "service",
+        "model",
+        "input",
+        "output",
+        "cache read",
+        "cache write 5m",
+        "cache write 1h",
+        "estimated USD",
+    ];
     write_table(out, headings, &rows)?;
+    writeln!(out, "\nEstimated cost of all: {spent} USD")?;
     Ok(())
 }
 

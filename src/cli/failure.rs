@@ -13,6 +13,13 @@ pub enum Failure {
     Config(Problems),
     /// The config is invalid, and every mistake has been printed. Exit status 2.
     Checked(Problems),
+    /// What the config names cannot be used as it is. Exit status 2.
+    Unusable {
+        /// What cannot be used, and why.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// It cannot be done, but something else can. Exit status 1.
     Refused {
         /// What cannot be done, and why.
@@ -35,7 +42,7 @@ impl Failure {
         // Nothing can be told to someone whose terminal is gone.
         drop(self.write(err));
         match self {
-            Self::Config(_) | Self::Checked(_) => ExitCode::from(2),
+            Self::Config(_) | Self::Checked(_) | Self::Unusable { .. } => ExitCode::from(2),
             Self::Refused { .. } | Self::Other(_) => ExitCode::FAILURE,
         }
     }
@@ -57,7 +64,9 @@ impl Failure {
                 writeln!(err, "error: config is invalid: {count}")?;
                 write_hints(err, problems)
             }
-            Self::Refused { message, hint } => writeln!(err, "error: {message}\nhint: {hint}"),
+            Self::Refused { message, hint } | Self::Unusable { message, hint } => {
+                writeln!(err, "error: {message}\nhint: {hint}")
+            }
             Self::Other(error) => writeln!(err, "error: {error:#}"),
         }
     }
@@ -76,7 +85,9 @@ impl From<Problems> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let hint = error.hint();
-        Self::Refused { message: format!("{:#}", anyhow::Error::new(error)), hint }
+        let is_unusable = matches!(error, StartError::Ledger(_));
+        let message = format!("{:#}", anyhow::Error::new(error));
+        if is_unusable { Self::Unusable { message, hint } } else { Self::Refused { message, hint } }
     }
 }
 

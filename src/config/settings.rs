@@ -1,10 +1,12 @@
 //! The keys of the config file.
 
 use super::{
-    AccessLog, CatalogSettings, Config, Identity, Listen, Log, Method, OnClientDisconnect, PriceSettings,
-    UnmappedModel, Upstream,
+    AccessLog, CatalogSettings, Config, Identity, LedgerSettings, Listen, Log, Method, OnClientDisconnect,
+    OnJournalFailure, PriceSettings, UnmappedModel, Upstream,
 };
 use crate::domain::{ModelId, Region};
+use crate::ledger::journal::Fsync;
+use crate::ledger::store::StoreUrl;
 use crate::sheet::{Section, Sheet};
 use http::{HeaderName, Uri};
 use std::net::SocketAddr;
@@ -21,6 +23,16 @@ const MAX_BODY_BYTES: u64 = 1 << 30;
 
 /// The longest duration that may be configured: a year.
 const MAX_DURATION: Duration = Duration::from_hours(365 * 24);
+
+/// The smallest limit of a journal: some thousand calls.
+const MIN_JOURNAL_BYTES: u64 = 1 << 20;
+
+/// The most labels that hourly sums may tell apart.
+const MAX_LABEL_KEYS: usize = 16;
+
+/// The shortest and the longest time that records may be kept.
+const MIN_KEEP: Duration = Duration::from_hours(24);
+const MAX_KEEP: Duration = Duration::from_hours(100 * 366 * 24);
 
 /// Headers that cannot name a service: they have another meaning, or are signed, or belong to the connection.
 const TAKEN_HEADERS: [&str; 16] = [
@@ -46,12 +58,15 @@ const TAKEN_HEADERS: [&str; 16] = [
 pub(super) fn read(sheet: &mut Sheet, text: &str, folder: &Path) -> Config {
     let mut config = Config::default();
     config.catalog.services = folder.join(&config.catalog.services);
+    config.ledger.journal = folder.join(&config.ledger.journal);
+    config.ledger.store = config.ledger.store.within(folder);
     if let Some(document) = sheet.parse(text) {
         let mut root = sheet.root(&document);
         read_listen(root.section("listen"), &mut config.listen);
         read_upstream(root.section("upstream"), &mut config.upstream, folder);
         read_identity(root.section("identity"), &mut config.identity);
         read_catalog(root.section("catalog"), &mut config.catalog, folder);
+        read_ledger(root.section("ledger"), &mut config.ledger, folder);
         read_prices(root.section("prices"), &mut config.prices, folder);
         read_log(root.section("log"), &mut config.log, folder);
         root.finish();
@@ -114,6 +129,58 @@ fn read_catalog(mut section: Section<'_>, catalog: &mut CatalogSettings, folder:
     });
     catalog.aliases = section.read_map("aliases", alias).unwrap_or_default().into_iter().collect();
     section.finish();
+}
+
+fn read_ledger(mut section: Section<'_>, ledger: &mut LedgerSettings, folder: &Path) {
+    section.read("enabled", &mut ledger.enabled, Ok);
+    section.read_text("journal", &mut ledger.journal, |path| file(path, folder));
+    section.read_text("fsync", &mut ledger.fsync, |word| {
+        choice(word, &[("always", Fsync::Always), ("interval", Fsync::Interval), ("never", Fsync::Never)])
+    });
+    section.read_text("on_journal_failure", &mut ledger.on_journal_failure, |word| {
+        choice(word, &[("refuse", OnJournalFailure::Refuse), ("serve", OnJournalFailure::Serve)])
+    });
+    section.read("journal_limit_bytes", &mut ledger.journal_limit_bytes, |number| {
+        let number = within(number, i64::MAX.unsigned_abs())?;
+        if number < MIN_JOURNAL_BYTES {
+            return Err(format!("{number} is too small: use at least {MIN_JOURNAL_BYTES}"));
+        }
+        Ok(number)
+    });
+    section.read_text("store", &mut ledger.store, |url| StoreUrl::parse(url, folder));
+    if let Some(keys) = section.read_list("label_keys", label_key) {
+        if keys.len() > MAX_LABEL_KEYS {
+            section.wrong_key("label_keys", format!("holds more than {MAX_LABEL_KEYS} keys"));
+        }
+        ledger.label_keys = keys;
+    }
+    section.read_text("keep_records", &mut ledger.keep_records, keep);
+    section.read_text("keep_rollups", &mut ledger.keep_rollups, keep);
+    section.finish();
+}
+
+/// Checks the key of a label, by the rule of `x-tollgate-labels`.
+fn label_key(key: &str) -> Result<String, String> {
+    let legal = key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let starts_well = key.starts_with(|first: char| first.is_ascii_lowercase());
+    if legal && starts_well && key.len() <= 32 {
+        Ok(key.to_owned())
+    } else {
+        Err(format!("'{key}' is no label's key: a letter, then up to 31 of a-z 0-9 _"))
+    }
+}
+
+/// Returns how long something is kept; `None` is for ever.
+fn keep(text: &str) -> Result<Option<Duration>, String> {
+    if text == "forever" {
+        return Ok(None);
+    }
+    let kept = humantime::parse_duration(text)
+        .map_err(|_| format!("'{text}' is no duration; one looks like 90days, or is \"forever\""))?;
+    if !(MIN_KEEP..=MAX_KEEP).contains(&kept) {
+        return Err(format!("'{text}' is out of range: use 1day to 100years, or \"forever\""));
+    }
+    Ok(Some(kept))
 }
 
 fn read_prices(mut section: Section<'_>, prices: &mut PriceSettings, folder: &Path) {

@@ -41,12 +41,20 @@ fn refused(config: &str, services: &str, expected: &str) {
     assert!(problems[0].starts_with(expected), "expected {expected}\nfound {}", problems[0]);
 }
 
+/// Returns the default of every key for a config file in a folder.
+fn defaults(folder: &Path) -> Config {
+    let mut config = Config::default();
+    config.catalog.services = folder.join("services.toml");
+    config.ledger.journal = folder.join("data/journal");
+    config.ledger.store = StoreUrl::Sqlite(folder.join("data/ledger.db"));
+    config
+}
+
 #[test]
 fn the_shipped_files_state_the_defaults() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/tollgate.toml");
     let loaded = load(&path, []).unwrap();
-    let mut expected = Config::default();
-    expected.catalog.services = path.with_file_name("services.toml");
+    let expected = defaults(path.parent().unwrap());
     assert_eq!(loaded.config, expected);
     assert_eq!(loaded.warnings, []);
     assert!(loaded.files.iter().map(|file| &file.path).eq([&path, &expected.catalog.services]));
@@ -59,9 +67,7 @@ fn the_shipped_files_state_the_defaults() {
 #[test]
 fn an_empty_config_means_the_defaults() {
     let files = Files::new("", "");
-    let mut expected = Config::default();
-    expected.catalog.services = files.path("services.toml");
-    assert_eq!(files.load(&[]).unwrap().config, expected);
+    assert_eq!(files.load(&[]).unwrap().config, defaults(files.path("").as_path()));
 }
 
 #[test]
@@ -78,6 +84,16 @@ fn every_key_is_read() {
         unmapped_model = "passthrough"
         [catalog.aliases]
         claude = "anthropic.claude"
+        [ledger]
+        enabled = false
+        journal = "/var/journal"
+        fsync = "always"
+        on_journal_failure = "serve"
+        journal_limit_bytes = 1048576
+        store = "postgres://u@h/db"
+        label_keys = ["feature"]
+        keep_records = "forever"
+        keep_rollups = "2years"
         [log]
         level = "warn,tollgate=debug"
         access = "log/access.jsonl"
@@ -93,6 +109,18 @@ fn every_key_is_read() {
     assert_eq!(config.listen.max_connections, 1);
     assert_eq!(config.catalog.unmapped_model, UnmappedModel::Passthrough);
     assert_eq!(config.catalog.aliases["claude"].as_str(), "anthropic.claude");
+    let ledger = LedgerSettings {
+        enabled: false,
+        journal: "/var/journal".into(),
+        fsync: Fsync::Always,
+        on_journal_failure: OnJournalFailure::Serve,
+        journal_limit_bytes: 1 << 20,
+        store: StoreUrl::Postgres("postgres://u@h/db".to_owned()),
+        label_keys: vec!["feature".to_owned()],
+        keep_records: None,
+        keep_rollups: Some(Duration::from_secs(63_115_200)),
+    };
+    assert_eq!(config.ledger, ledger);
     assert_eq!(config.log.level, "warn,tollgate=debug");
     assert_eq!(config.log.access, AccessLog::File(files.path("log/access.jsonl")));
 }
@@ -107,6 +135,14 @@ const CONFIG_MISTAKES: &[(&str, &str)] = &[
     ("listen.body_limit_bytes = -1", "tollgate.toml:1: listen.body_limit_bytes: -1 is out of range"),
     ("listen.shutdown_grace = '0s'", "tollgate.toml:1: listen.shutdown_grace: '0s' is out of range"),
     ("listen.shutdown_grace = '10'", "tollgate.toml:1: listen.shutdown_grace: '10' is no duration"),
+    (
+        "ledger.fsync = 'sometimes'",
+        "tollgate.toml:1: ledger.fsync: 'sometimes' is not one of always, interval",
+    ),
+    ("ledger.store = 'mysql://h/db'", "tollgate.toml:1: ledger.store: no such kind of store: write sqlite:"),
+    ("ledger.journal_limit_bytes = 9", "tollgate.toml:1: ledger.journal_limit_bytes: 9 is too small"),
+    ("ledger.label_keys = ['Feature']", "tollgate.toml:1: ledger.label_keys[0]: 'Feature' is no label's key"),
+    ("ledger.keep_records = '1h'", "tollgate.toml:1: ledger.keep_records: '1h' is out of range: use 1day"),
     ("listen.admin = '0.0.0.0:9090'", "tollgate.toml:1: listen.admin: the admin plane has no access control"),
     ("listen.data = '127.0.0.1:9090'", "tollgate.toml: listen.admin: listen.data takes the same port"),
     ("listen.data = '0.0.0.0:9090'", "tollgate.toml: listen.admin: listen.data takes the same port"),

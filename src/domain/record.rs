@@ -1,6 +1,8 @@
 //! One record per call that went, or tried to go, upstream.
 
-use super::{ModelId, Money, Operation, Picture, ProfileArn, Region, RequestId, ServiceName, Usage, stamp};
+use super::{
+    Charge, ModelId, Money, Operation, Picture, ProfileArn, Region, RequestId, ServiceName, Usage, stamp,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -266,6 +268,19 @@ pub struct Record {
     /// What the caller said in `x-tollgate-labels`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+}
+
+impl Record {
+    /// Returns the record's cost.
+    pub fn charge(&self) -> Charge {
+        let Self { cost, price_id, unpriced, .. } = self;
+        Charge { cost: *cost, price_id: price_id.clone(), unpriced: unpriced.clone() }
+    }
+
+    /// Sets the record's cost.
+    pub fn set_charge(&mut self, charge: Charge) {
+        Charge { cost: self.cost, price_id: self.price_id, unpriced: self.unpriced } = charge;
+    }
 }
 
 fn rfc3339<S: serde::Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {

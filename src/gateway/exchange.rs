@@ -3,9 +3,12 @@
 use super::Route;
 use crate::catalog::KeyId;
 use crate::clock::Clock;
-use crate::domain::{Operation, Outcome, Record, RequestId};
+use crate::domain::{Charge, Operation, Outcome, Picture, Record, RequestId, UsageSource};
 use crate::error::X_AMZN_ERRORTYPE;
+use crate::ledger::OpeningRef;
+use crate::ledger::journal::{JournalUnavailable, Ticket};
 use crate::metrics::GoneAction;
+use crate::price::Used;
 use crate::record::Recorder;
 use crate::tap::{End, Exception, Reading, Tap};
 use bytes::Bytes;
@@ -30,6 +33,8 @@ pub(super) struct Call {
     pub(super) labels: BTreeMap<String, String>,
     /// Bytes of text in the request.
     pub(super) request_text_bytes: u64,
+    /// The pictures that it asks for, where those are what is billed.
+    pub(super) picture: Option<Picture>,
     /// When its head came.
     pub(super) started: Instant,
     /// The same, by the wall clock.
@@ -60,6 +65,7 @@ pub(super) struct Exchange(Option<Box<Open>>);
 #[derive(Debug)]
 struct Open {
     call: Call,
+    ticket: Option<Ticket>,
     recorder: Arc<Recorder>,
     clock: Clock,
     answer: Option<Answer>,
@@ -84,9 +90,17 @@ struct Head {
 
 impl Exchange {
     /// Opens the account of a call that is about to go upstream.
-    pub(super) fn open(call: Call, recorder: Arc<Recorder>, clock: Clock) -> Self {
+    ///
+    /// # Errors
+    /// The journal does not take it, and it is not to go without.
+    pub(super) fn open(
+        call: Call,
+        recorder: Arc<Recorder>,
+        clock: Clock,
+    ) -> Result<Self, JournalUnavailable> {
+        let ticket = recorder.open(&call.opening())?;
         call.route.metrics.in_flight.inc();
-        Self(Some(Box::new(Open { call, recorder, clock, answer: None, client_gone: false })))
+        Ok(Self(Some(Box::new(Open { call, ticket, recorder, clock, answer: None, client_gone: false }))))
     }
 
     /// Takes note of the head of upstream's answer.
@@ -146,9 +160,57 @@ impl Drop for Exchange {
     }
 }
 
+impl Call {
+    /// Returns what the journal is to know of the call before it goes upstream.
+    fn opening(&self) -> OpeningRef<'_> {
+        let route = &self.route;
+        OpeningRef {
+            id: self.id,
+            started_at: self.started_at,
+            service: &route.service.name,
+            tags: &route.service.tags,
+            operation: self.operation,
+            requested_model: route.requested_model.as_ref(),
+            source_model: route.source_model.as_ref(),
+            profile_arn: route.profile.as_ref(),
+            region: &route.region,
+            key_id: self.key_id.as_ref().map(|key| key.0.as_str()),
+            labels: &self.labels,
+            request_text_bytes: self.request_text_bytes,
+            max_output_tokens: None,
+        }
+    }
+
+    /// Returns what a reading costs at the prices of the call's start.
+    fn charge(&self, reading: &Reading) -> Charge {
+        let used = Used {
+            at: self.started_at,
+            usage: &reading.usage,
+            service_tier: reading.service_tier.as_deref(),
+            latency_tier: reading.latency_tier.as_deref(),
+            picture: self.picture.as_ref(),
+        };
+        let route = &self.route;
+        match reading.source {
+            UsageSource::Missing | UsageSource::NotApplicable => Charge::default(),
+            UsageSource::Converse
+            | UsageSource::StreamMetadata
+            | UsageSource::InvokeHeaders
+            | UsageSource::InvokeBody
+            | UsageSource::InvocationMetrics
+            | UsageSource::StreamChunks
+            | UsageSource::Estimated => match &reading.invoked_model {
+                // A prompt router says which model it called; that one is billed.
+                Some(model) => route.rates_of(model).charge(&used),
+                None => route.rates.charge(&used),
+            },
+        }
+    }
+}
+
 impl Open {
     fn settle(self, ending: Ending) {
-        let Self { call, recorder, clock, answer, client_gone } = self;
+        let Self { call, ticket, recorder, clock, answer, client_gone } = self;
         let duration = clock.instant().duration_since(call.started);
         let head = answer.as_ref().map(|answer| answer.head);
         let first_byte = answer.as_ref().map(|answer| answer.first_byte);
@@ -158,8 +220,8 @@ impl Open {
         };
         let reading = tap.finish(if ending == Ending::Complete { End::Complete } else { End::Cut });
         let outcome = outcome(head, ending, reading.exception.as_ref());
-        let Reading { usage, source, missing, raw, service_tier, latency_tier, invoked_model, exception: _ } =
-            reading;
+        let Charge { cost, price_id, unpriced } = call.charge(&reading);
+        let Reading { usage, source, missing, raw, service_tier, latency_tier, invoked_model, .. } = reading;
         let route = &call.route;
         let record = Record {
             id: call.id,
@@ -182,18 +244,18 @@ impl Open {
             usage_raw: raw,
             service_tier,
             latency_tier,
-            picture: None,
+            picture: call.picture,
             invoked_model,
-            cost: None,
-            price_id: None,
-            unpriced: None,
+            cost,
+            price_id,
+            unpriced,
             time_to_first_byte: first_byte,
             duration,
             aws_request_id,
             key_id: call.key_id.map(|key| key.0),
             labels: call.labels,
         };
-        recorder.record(&record, &route.metrics);
+        recorder.record(ticket, &record, &route.metrics);
         route.metrics.in_flight.dec();
     }
 }

@@ -6,6 +6,7 @@ use crate::forward::Endpoint;
 use crate::forward::endpoint::EndpointError;
 use crate::metrics::RouteMetrics;
 use crate::operation::{Resource, encode};
+use crate::price::{PriceTable, Rates};
 use crate::resolve::ResolveError;
 use http::HeaderValue;
 use std::sync::Arc;
@@ -27,12 +28,15 @@ pub struct Route {
     pub source_model: Option<ModelId>,
     /// The profile that AWS bills the call under.
     pub profile: Option<ProfileArn>,
+    /// What its calls cost.
+    pub rates: Rates,
     /// The service's name for the answer.
     pub service_header: HeaderValue,
     /// The profile's ARN for the answer; `none` where there is no profile.
     pub profile_header: HeaderValue,
     /// `/model/{id}`, encoded for upstream; empty where there is no model.
     model_path: String,
+    prices: PriceTable,
 }
 
 /// Why there is no route.
@@ -62,8 +66,11 @@ impl Route {
         region: Region,
         endpoint: Arc<Endpoint>,
         metrics: Arc<RouteMetrics>,
+        prices: PriceTable,
     ) -> Self {
         Self {
+            rates: prices.rates(&service.name, None, &region),
+            prices,
             service_header: header(service.name.as_str()),
             profile_header: HeaderValue::from_static("none"),
             service,
@@ -81,6 +88,18 @@ impl Route {
     #[must_use]
     pub fn for_model(self, wire_id: &str) -> Self {
         Self { model_path: format!("/model/{}", encode(wire_id)), ..self }
+    }
+
+    /// Says which model was asked for, and what the profile was copied from, if there is one; the latter is billed.
+    #[must_use]
+    pub fn priced_as(self, requested: ModelId, source: Option<ModelId>) -> Self {
+        let rates = self.rates_of(source.as_ref().unwrap_or(&requested));
+        Self { rates, requested_model: Some(requested), source_model: source, ..self }
+    }
+
+    /// Returns what calls of another model would cost on this route.
+    pub fn rates_of(&self, model: &ModelId) -> Rates {
+        self.prices.rates(&self.service.name, Some(model), &self.region)
     }
 
     /// Has AWS bill calls under a profile.

@@ -10,6 +10,7 @@ use crate::forward::Endpoint;
 use crate::forward::endpoint::{EndpointError, Endpoints};
 use crate::metrics::{Metrics, NO_PROFILE, OTHER_MODEL};
 use crate::operation::{Resource, decode};
+use crate::price::PriceTable;
 use crate::resolve::{Resolved, resolve};
 use crate::shutdown::Shutdown;
 use dashmap::DashMap;
@@ -32,6 +33,7 @@ pub struct Snapshot {
     endpoints: Endpoints,
     routes: HashMap<ServiceName, ServiceRoutes>,
     metrics: Arc<Metrics>,
+    prices: PriceTable,
 }
 
 /// What stays as it is from one snapshot to the next.
@@ -55,11 +57,16 @@ struct ServiceRoutes {
 }
 
 impl Snapshot {
-    /// Builds, within a tokio runtime, the snapshot of a config and a services file, both valid.
+    /// Builds, within a tokio runtime, the snapshot of a config, a services file and prices, all valid.
     ///
     /// # Errors
     /// A region without a Bedrock runtime endpoint.
-    pub async fn build(config: Config, services: ServicesFile, with: Setting) -> Result<Self, EndpointError> {
+    pub async fn build(
+        config: Config,
+        services: ServicesFile,
+        prices: PriceTable,
+        with: Setting,
+    ) -> Result<Self, EndpointError> {
         let Setting { metrics, shutdown, clock } = with;
         let catalog = Catalog::build(services);
         let mut regions: BTreeSet<Region> =
@@ -68,7 +75,7 @@ impl Snapshot {
         let endpoints = Endpoints::resolve(&config.upstream, regions).await?;
         let home = endpoints.of(&config.upstream.region)?;
         let routes = catalog.services().map(|service| {
-            let modelless = modelless(service, &config.upstream.region, &home, &metrics);
+            let modelless = modelless(service, (&config.upstream.region, &home), &metrics, &prices);
             let routes = ServiceRoutes {
                 calls: DashMap::with_shard_amount(SHARDS),
                 counts: DashMap::with_shard_amount(SHARDS),
@@ -83,7 +90,7 @@ impl Snapshot {
             clock,
             runtime: Handle::current(),
         });
-        Ok(Self { config, catalog, around, endpoints, routes, metrics })
+        Ok(Self { config, catalog, around, endpoints, routes, metrics, prices })
     }
 
     /// Returns where a call of a service goes.
@@ -131,9 +138,11 @@ impl Snapshot {
             Some(profile) => profile.arn.as_str().to_owned(),
             None => asked.as_str().to_owned(),
         };
-        let mut route = Route::new(Arc::clone(service), region, endpoint, metrics).for_model(&wire_id);
-        route.requested_model = Some(asked);
-        route.source_model = profile.as_ref().map(|profile| profile.source_model.clone());
+        let prices = self.prices.clone();
+        let source = profile.as_ref().map(|profile| profile.source_model.clone());
+        let route = Route::new(Arc::clone(service), region, endpoint, metrics, prices)
+            .for_model(&wire_id)
+            .priced_as(asked, source);
         Ok(match profile {
             Some(profile) if !counted => route.under(profile.arn),
             Some(_) | None => route,
@@ -159,10 +168,10 @@ fn regions_of(service: &Service) -> impl Iterator<Item = Region> {
 
 fn modelless(
     service: &Arc<Service>,
-    region: &Region,
-    endpoint: &Arc<Endpoint>,
+    (region, endpoint): (&Region, &Arc<Endpoint>),
     metrics: &Arc<Metrics>,
+    prices: &PriceTable,
 ) -> Route {
     let metrics = Arc::new(metrics.route(&service.name, NO_PROFILE, NO_PROFILE));
-    Route::new(Arc::clone(service), region.clone(), Arc::clone(endpoint), metrics)
+    Route::new(Arc::clone(service), region.clone(), Arc::clone(endpoint), metrics, prices.clone())
 }

@@ -73,7 +73,7 @@ impl Sources {
 
     /// Puts a new snapshot in the place of the old one, and returns how many services it has.
     async fn swap(&mut self, gateway: &Gateway, loaded: Loaded) -> Result<usize, String> {
-        let Loaded { config, services, warnings, files, .. } = loaded;
+        let Loaded { config, services, prices, warnings, files, .. } = loaded;
         for warning in warnings {
             tracing::warn!(%warning, hint = warning.hint, "config");
         }
@@ -86,7 +86,8 @@ impl Sources {
             clock: gateway.clock,
         };
         let count = services.services.len();
-        let snapshot = Snapshot::build(config, services, setting).await.map_err(|error| error.to_string())?;
+        let snapshot = Snapshot::build(config, services, prices, setting).await;
+        let snapshot = snapshot.map_err(|error| error.to_string())?;
         gateway.snapshot.store(Arc::new(snapshot));
         self.files = files;
         Ok(count)
@@ -114,6 +115,7 @@ fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.shutdown_grace", old.listen.shutdown_grace != new.listen.shutdown_grace),
         ("upstream.ca_bundle", old.upstream.ca_bundle != new.upstream.ca_bundle),
         ("upstream.connect_timeout", old.upstream.connect_timeout != new.upstream.connect_timeout),
+        ("ledger", old.ledger != new.ledger),
         ("log", old.log != new.log),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()

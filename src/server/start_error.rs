@@ -1,6 +1,7 @@
 //! Why a gateway does not start, and what to do about it.
 
 use crate::forward::endpoint::EndpointError;
+use crate::ledger::LedgerError;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
@@ -23,6 +24,9 @@ pub enum StartError {
     /// A region has no endpoint.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// The ledger cannot be used as it is.
+    #[error(transparent)]
+    Ledger(LedgerError),
     /// A part of the gateway cannot be set up: a bug.
     #[error("cannot set up {0}: {1}")]
     Internal(&'static str, String),
@@ -41,6 +45,7 @@ impl StartError {
                                   profiles' ARNs; upstream.endpoint serves any region"
                     .to_owned()
             }
+            Self::Ledger(error) => error.hint(),
             Self::Internal(..) => "this is a bug: report it with what `tollgate --version` prints".to_owned(),
         }
     }

@@ -39,6 +39,15 @@ impl StoreUrl {
             _ => Err(format!("no such kind of store: {FORMS}")),
         }
     }
+
+    /// Returns the same, with a relative path made relative to a folder.
+    #[must_use]
+    pub fn within(self, folder: &Path) -> Self {
+        match self {
+            Self::Sqlite(path) => Self::Sqlite(folder.join(path)),
+            postgres @ Self::Postgres(_) => postgres,
+        }
+    }
 }
 
 fn sqlite(path: &str, folder: &Path) -> Result<StoreUrl, String> {

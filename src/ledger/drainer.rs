@@ -1,0 +1,234 @@
+//! Moves records from the journal into the store, on a thread of its own: traffic never waits for a store.
+
+use super::journal::Reader;
+use super::store::{self, Access, Store, StoreError, StoreUrl};
+use crate::clock::Clock;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long records wait for others, so that many share a transaction: within the second in which they must be
+/// visible.
+const PACE: Duration = Duration::from_millis(250);
+
+/// The most records of one transaction.
+const MAX_RECORDS: usize = 4096;
+
+/// The most bytes of journal entries of one transaction.
+const MAX_BYTES: usize = 8 << 20;
+
+/// How long the first failure is waited out; each further one twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a failure is waited out at most: a store that is back has the records soon after.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How often what is too old is looked for.
+const RETENTION_PACE: Duration = Duration::from_hours(1);
+
+/// Where records go, and how long they stay.
+#[derive(Debug, Clone)]
+pub(super) struct Destination {
+    /// The store.
+    pub(super) store: StoreUrl,
+    /// The labels that rollups tell apart.
+    pub(super) label_keys: Vec<String>,
+    /// How long records are kept; for ever where it is `None`.
+    pub(super) keep_records: Option<Duration>,
+    /// How long rollups are kept; for ever where it is `None`.
+    pub(super) keep_rollups: Option<Duration>,
+}
+
+/// The running drainer.
+#[derive(Debug)]
+pub(super) struct Drainer {
+    clock: Clock,
+    shared: Arc<Shared>,
+    /// The thread, and what is disconnected when it ends.
+    thread: Mutex<Option<(JoinHandle<()>, mpsc::Receiver<()>)>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Set once the gateway stops: until when what is left may be drained.
+    deadline: Mutex<Option<Instant>>,
+    stopping: Condvar,
+    errors: AtomicU64,
+}
+
+/// What the thread works with.
+struct Work {
+    reader: Reader,
+    destination: Destination,
+    store: Option<Box<dyn Store>>,
+    shared: Arc<Shared>,
+    clock: Clock,
+    retained: Instant,
+}
+
+impl Drainer {
+    /// Starts the thread. `store` is open already, unless it is away for now.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn start(
+        reader: Reader,
+        destination: Destination,
+        store: Option<Box<dyn Store>>,
+        clock: Clock,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let retained = clock.instant();
+        let work = Work { reader, destination, store, shared: Arc::clone(&shared), clock, retained };
+        let (running, ended) = mpsc::channel();
+        let run = move || {
+            let _running: mpsc::Sender<()> = running;
+            work.run();
+        };
+        let thread = std::thread::Builder::new().name("drainer".to_owned()).spawn(run)?;
+        Ok(Self { clock, shared, thread: Mutex::new(Some((thread, ended))) })
+    }
+
+    /// Returns how many transactions have failed.
+    pub(super) fn errors(&self) -> u64 {
+        self.shared.errors.load(Ordering::Relaxed)
+    }
+
+    /// Drains what is left, until `deadline` at most, and ends the thread. The rest is drained after the next start.
+    pub(super) fn stop(&self, deadline: Instant) {
+        *self.shared.lock() = Some(deadline);
+        self.shared.stopping.notify_all();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((thread, ended)) = thread else { return };
+        let patience = deadline.saturating_duration_since(self.clock.instant());
+        if ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the store is slow; what it does not have stays in the journal");
+        } else {
+            // A panic there is a bug that the hook has told of; the journal has what was not moved.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits that long, or until the gateway stops; tells until when there is time then.
+    fn pause(&self, pause: Duration) -> Option<Instant> {
+        let deadline = self.lock();
+        if deadline.is_some() {
+            return *deadline;
+        }
+        *self.stopping.wait_timeout(deadline, pause).unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl Work {
+    fn run(mut self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let (is_done, deadline) = match self.drain() {
+                Ok(MAX_RECORDS) => (false, *self.shared.lock()),
+                Ok(moved) => {
+                    pause = FIRST_PAUSE;
+                    (moved == 0, self.rest(moved))
+                }
+                Err(error) => {
+                    self.failed(&error, pause);
+                    let deadline = self.shared.pause(pause);
+                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+                    // A gateway that stops does not wait for a store.
+                    (true, deadline)
+                }
+            };
+            if deadline.is_some_and(|deadline| is_done || self.clock.instant() >= deadline) {
+                return;
+            }
+        }
+    }
+
+    /// Moves one transaction's worth, and returns how many records that was.
+    fn drain(&mut self) -> Result<usize, DrainError> {
+        let batch = self.reader.next_batch(MAX_RECORDS, MAX_BYTES)?;
+        if !batch.records.is_empty() {
+            self.store()?.append(&batch.records)?;
+        }
+        let moved = batch.records.len();
+        self.reader.confirm(batch);
+        Ok(moved)
+    }
+
+    /// Lets records gather, and forgets what is too old meanwhile.
+    fn rest(&mut self, moved: usize) -> Option<Instant> {
+        if moved == 0 {
+            self.reader.wait(PACE);
+            if let Err(error) = self.retain() {
+                self.failed(&error.into(), RETENTION_PACE);
+            }
+        }
+        self.shared.pause(if moved == 0 { Duration::ZERO } else { PACE })
+    }
+
+    fn store(&mut self) -> Result<&mut dyn Store, StoreError> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => store::open(&self.destination.store, Access::Write, &self.destination.label_keys)?,
+        };
+        Ok(self.store.insert(store).as_mut())
+    }
+
+    /// Forgets a bounded number of rows, if it is time.
+    fn retain(&mut self) -> Result<(), StoreError> {
+        let Destination { keep_records, keep_rollups, .. } = self.destination;
+        let now = self.clock.instant();
+        if now < self.retained || (keep_records.is_none() && keep_rollups.is_none()) {
+            return Ok(());
+        }
+        let utc = self.clock.utc();
+        let since = |kept: Option<Duration>| utc.checked_sub(kept?.try_into().ok()?);
+        self.retained = now + RETENTION_PACE;
+        if self.store()?.retain(since(keep_records), since(keep_rollups))? > 0 {
+            self.retained = now;
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, error: &DrainError, pause: Duration) {
+        self.shared.errors.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(%error, ?pause, hint = error.hint(), "records stay in the journal for now");
+        if matches!(error, DrainError::Store(StoreError::Unusable { .. })) {
+            // It is opened anew, in case somebody mends it.
+            self.store = None;
+        }
+    }
+}
+
+/// Why records stay where they are.
+#[derive(Debug, thiserror::Error)]
+enum DrainError {
+    #[error("the journal cannot be read: {0}")]
+    Journal(#[from] super::journal::JournalError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl DrainError {
+    fn hint(&self) -> &str {
+        match self {
+            Self::Journal(_) => "look at the disk that the journal is on",
+            Self::Store(StoreError::Away { .. }) => "it is tried again until it works; calls are not held up",
+            Self::Store(StoreError::Unusable { hint, .. }) => hint,
+        }
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Work").field("destination", &self.destination).finish_non_exhaustive()
+    }
+}
