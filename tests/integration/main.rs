@@ -21,6 +21,8 @@ mod egress;
 #[cfg(test)]
 mod exactness;
 #[cfg(test)]
+mod full_disk;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod generated;
@@ -37,11 +39,20 @@ mod idling;
 #[cfg(test)]
 mod init;
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod leaving;
+#[cfg(test)]
+mod ledgered;
 #[cfg(test)]
 mod multiplexed;
 #[cfg(test)]
+mod outage;
+#[cfg(test)]
 mod passing;
+#[cfg(test)]
+#[path = "../support/postgres.rs"]
+mod postgres;
 #[cfg(test)]
 mod prices;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -99,6 +100,19 @@ impl Running {
     /// Waits until it serves, and returns the address of its data plane.
     pub(crate) fn serving(&self) -> String {
         self.logged("serving")["data"].as_str().unwrap().to_owned()
+    }
+
+    /// Tells it to stop, and waits until it has ended well.
+    pub(crate) fn stop(mut self) {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        let until = Instant::now() + DEADLINE;
+        while self.child.try_wait().unwrap().is_none() {
+            let log: Vec<String> = self.log.try_iter().collect();
+            assert!(Instant::now() < until, "it does not end: {log:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(self.child.wait().unwrap().success());
     }
 
     /// Ends it, and returns how many lines that nobody has asked for have a message that begins like this.
