@@ -20,6 +20,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod version;
+mod when;
 
 pub use failure::Failure;
 

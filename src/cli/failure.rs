@@ -13,7 +13,7 @@ pub enum Failure {
     Config(Problems),
     /// The config is invalid, and every mistake has been printed. Exit status 2.
     Checked(Problems),
-    /// What the config names cannot be used as it is. Exit status 2.
+    /// What the config or the arguments name cannot be used as it is. Exit status 2.
     Unusable {
         /// What cannot be used, and why.
         message: String,

@@ -1,15 +1,10 @@
 //! A store in memory, and records to put into it.
 
-use crate::domain::{
-    Attribution, ModelId, Money, Operation, Outcome, ProfileArn, Record, Region, RequestId, ServiceName,
-    Tokens, Usage, UsageSource,
-};
+use crate::domain::{Money, Record, ServiceName, Tokens, Usage};
 use crate::ledger::store::{
-    Dimensions, From, Grain, RecordFilter, Rerated, Slice, Span, Store, StoreError, Totals,
+    Dimensions, From, Grain, RecordFilter, Rerated, Slice, Span, Store, StoreError, Totals, samples,
 };
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use time::OffsetDateTime;
 
 /// A store that adds everything up anew, each time it is asked.
@@ -76,37 +71,12 @@ impl FakeStore {
 /// Returns a successful call of a service with that many input tokens, a thousand picodollars each.
 pub(crate) fn record(service: &str, at: OffsetDateTime, input: u64) -> Record {
     let tokens = Tokens { input: Some(input), ..Tokens::default() };
-    let arn = "arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/p1";
     Record {
-        id: RequestId::new(Duration::from_nanos(u64::try_from(at.unix_timestamp_nanos()).unwrap())),
         started_at: at,
-        finished_at: at,
         service: ServiceName::parse(service).unwrap(),
         tags: Arc::default(),
-        operation: Operation::Converse,
-        requested_model: Some(ModelId::parse("default").unwrap()),
-        source_model: Some(ModelId::parse("amazon.nova-lite-v1:0").unwrap()),
-        profile_arn: Some(ProfileArn::parse(arn).unwrap()),
-        attribution: Attribution::Profile,
-        region: Region::default(),
-        status: Some(200),
-        outcome: Outcome::Ok,
-        client_gone: false,
         usage: Usage { tokens, ..Usage::default() },
-        usage_source: UsageSource::Converse,
-        usage_missing: None,
-        usage_raw: None,
-        service_tier: None,
-        latency_tier: None,
-        picture: None,
-        invoked_model: None,
         cost: Some(Money::from_picos(i128::from(input) * 1000)),
-        price_id: None,
-        unpriced: None,
-        time_to_first_byte: None,
-        duration: Duration::from_millis(5),
-        aws_request_id: None,
-        key_id: None,
-        labels: BTreeMap::new(),
+        ..samples::plain(0, 0)
     }
 }
