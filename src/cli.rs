@@ -2,18 +2,26 @@
 //!
 //! Exit status: 0 done, 1 failed, 2 wrong usage or invalid config.
 
+mod amount;
 mod call;
 mod check;
 mod demo;
 mod edit;
 mod failure;
 mod generate;
+mod grid;
 mod healthcheck;
 mod init;
 mod keys;
+mod ledger;
+mod output;
 mod prices;
+mod progress;
+mod records;
 mod replace;
+mod report;
 mod samples;
+mod screen;
 mod serve;
 mod services;
 mod table;
@@ -78,6 +86,10 @@ pub enum Command {
     /// Shows what calls cost, and checks the company's own prices.
     #[command(subcommand)]
     Prices(prices::PricesCommand),
+    /// Shows single calls, newest last, with what each used and cost.
+    Records(records::RecordsArgs),
+    /// Sums up what was used and spent, by service, model, day and so on.
+    Report(report::ReportArgs),
     /// Writes what a shell needs to complete this program's arguments.
     Completions {
         /// The shell.
@@ -136,6 +148,8 @@ pub fn run(cli: Cli, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<
         Command::Services(command) => services::run(&mut context, command),
         Command::Keys(command) => keys::run(&mut context, command),
         Command::Prices(command) => prices::run(&mut context, command),
+        Command::Records(args) => records::run(&mut context, &args),
+        Command::Report(args) => report::run(&mut context, &args),
         Command::Completions { shell } => generate::completions(&mut context, shell),
         Command::Man(args) => generate::man(&mut context, &args),
     }

@@ -15,7 +15,7 @@ const FORMS: &str = "give how long ago, as in 1h, 90m, 7d or 2w; or now, today, 
 
 /// A moment that a command line names.
 #[derive(Debug, Clone)]
-pub enum When {
+pub(super) enum When {
     /// `now`
     Now,
     /// So long ago; days and weeks are those of the calendar.
@@ -32,7 +32,7 @@ pub enum When {
 
 /// From when to when a command looks.
 #[derive(Debug, Args)]
-pub struct Between {
+pub(super) struct Between {
     /// The beginning: how long ago (1h, 90m, 7d, 2w), today, yesterday, this-month, last-month, a date (2026-11-01) or
     /// a time (2026-11-01T09:00, RFC 3339).
     #[arg(long, value_name = "TIME", value_parser = when)]
@@ -73,6 +73,16 @@ fn out_of_range(argument: &str) -> Failure {
 }
 
 impl When {
+    /// So many days ago.
+    pub(super) fn days_ago(days: i8) -> Self {
+        Self::Ago(Box::new(Span::new().days(days)))
+    }
+
+    /// So many hours ago.
+    pub(super) fn hours_ago(hours: i8) -> Self {
+        Self::Ago(Box::new(Span::new().hours(hours)))
+    }
+
     /// Returns the moment, seen from `now` and with the clocks of its time zone; `None` where the calendar has none.
     fn resolve(&self, now: &ZonedDateTime) -> Option<Timestamp> {
         let zoned = match self {

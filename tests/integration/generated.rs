@@ -4,8 +4,21 @@ use crate::program::Workplace;
 use std::process::Command;
 
 /// What every list of the subcommands has.
-const SUBCOMMANDS: [&str; 10] =
-    ["serve", "init", "demo", "call", "check", "healthcheck", "services", "keys", "completions", "man"];
+const SUBCOMMANDS: [&str; 13] = [
+    "serve",
+    "init",
+    "demo",
+    "call",
+    "check",
+    "healthcheck",
+    "services",
+    "keys",
+    "prices",
+    "records",
+    "report",
+    "completions",
+    "man",
+];
 
 #[test]
 fn the_version_names_commit_date_and_profile() {

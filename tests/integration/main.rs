@@ -23,6 +23,8 @@ mod exactness;
 #[cfg(test)]
 mod full_disk;
 #[cfg(test)]
+mod focus;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod generated;
@@ -42,6 +44,8 @@ mod init;
 mod killed;
 #[cfg(test)]
 mod leaving;
+#[cfg(test)]
+mod ledger_reads;
 #[cfg(test)]
 mod ledgered;
 #[cfg(test)]
