@@ -118,7 +118,7 @@ fn every_key_is_read() {
         store: StoreUrl::Postgres("postgres://u@h/db".to_owned()),
         label_keys: vec!["feature".to_owned()],
         keep_records: None,
-        keep_rollups: Some(Duration::from_secs(63_115_200)),
+        keep_rollups: Some(Duration::from_hours(17_532)),
     };
     assert_eq!(config.ledger, ledger);
     assert_eq!(config.log.level, "warn,tollgate=debug");

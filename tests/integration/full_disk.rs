@@ -109,15 +109,12 @@ impl Setup {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_calls_and_heals_without_a_restart() {
     let Some(setup) = setup("refuse").await else { return };
-    setup.load.call(&setup.data, Instant::now() + Duration::from_millis(500)).await;
-    let calling = tokio::task::spawn({
-        let (load, data) = (std::sync::Arc::clone(&setup.load), setup.data.clone());
-        async move { load.call(&data, Instant::now() + DEADLINE).await }
-    });
+    setup.load.call(&setup.data, Duration::from_millis(500)).await;
+    let calling = setup.load.calling(&setup.data, DEADLINE);
     tokio::time::sleep(Duration::from_millis(200)).await;
     setup.disk.fill();
     // Every caller ends at its first refusal.
-    calling.await.unwrap();
+    calling.join_all().await;
     let (answer, body) = setup.converse().await;
     assert_eq!(answer.status(), 503, "{body}");
     assert_eq!(answer.headers()["x-tollgate-error"], "journal_unavailable");
@@ -128,7 +125,7 @@ async fn a_full_disk_refuses_calls_and_heals_without_a_restart() {
     assert!(setup.metric("tollgate_ledger_errors_total").await > 0);
     setup.disk.make_room();
     setup.ready(200).await;
-    setup.load.call(&setup.data, Instant::now() + Duration::from_millis(300)).await;
+    setup.load.call(&setup.data, Duration::from_millis(300)).await;
     assert_eq!(setup.metric("tollgate_ledger_lost_records_total").await, 0);
     setup.running.stop();
     assert_eq!(setup.load.check(&setup.url), 0);
@@ -138,14 +135,14 @@ async fn a_full_disk_refuses_calls_and_heals_without_a_restart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_serve_calls_go_on_and_are_recorded_once_there_is_room() {
     let Some(setup) = setup("serve").await else { return };
-    setup.load.call(&setup.data, Instant::now() + Duration::from_millis(300)).await;
+    setup.load.call(&setup.data, Duration::from_millis(300)).await;
     setup.disk.fill();
     let before = setup.load.answered();
-    setup.load.call(&setup.data, Instant::now() + Duration::from_millis(500)).await;
+    setup.load.call(&setup.data, Duration::from_millis(500)).await;
     assert!(setup.load.answered() > before + 20, "calls were held up");
     assert_eq!(setup.get("/readyz").await.0, 200);
     setup.disk.make_room();
-    setup.load.call(&setup.data, Instant::now() + Duration::from_millis(300)).await;
+    setup.load.call(&setup.data, Duration::from_millis(300)).await;
     crate::ledgered::settled(&setup.load, &setup.url).await;
     setup.running.stop();
     assert_eq!(setup.load.check(&setup.url), 0);

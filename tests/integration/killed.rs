@@ -1,11 +1,9 @@
 //! A gateway that is killed, over and over, under load: nothing is lost, and nothing is there twice.
 
 use crate::gateway::{DEADLINE, until};
-use crate::ledgered::Load;
+use crate::ledgered::{Load, serve};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 use tollgate::ledger::store::StoreUrl;
 
 /// How often the gateway is killed.
@@ -18,23 +16,20 @@ async fn fifty_kills_lose_nothing_and_double_nothing() {
     let url = StoreUrl::parse("sqlite:data/ledger.db", &place.path("config")).unwrap();
     let mut under_load = Duration::ZERO;
     for kill in 0..KILLS {
-        let (running, address) = load.serve(&place);
+        let (running, address) = serve(&place);
         let before = load.answered();
-        let calling = tokio::task::spawn({
-            let load = Arc::clone(&load);
-            async move { load.call(&address, Instant::now() + DEADLINE).await }
-        });
+        let calling = load.calling(&address, DEADLINE);
         until(|| (load.answered() > before).then_some(())).await;
         // Spread over the life of a few transactions.
         let lasting = Duration::from_millis(50 + kill.wrapping_mul(7919) % 600);
         tokio::time::sleep(lasting).await;
         drop(running);
         under_load += lasting;
-        calling.await.unwrap();
+        calling.join_all().await;
     }
     let answered = load.answered();
     // The last start repairs what the last kill left; its end leaves nothing in the journal.
-    let (running, _) = load.serve(&place);
+    let (running, _) = serve(&place);
     running.stop();
     let interrupted = load.check(&url);
     let rate = u128::try_from(answered).unwrap() * 1000 / under_load.as_millis();

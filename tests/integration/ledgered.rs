@@ -26,6 +26,13 @@ fn tokens(number: u64) -> (u64, u64) {
     (number % 90_000 + 1, number % 700 + 1)
 }
 
+/// Starts the gateway of a folder, and returns the address of its data plane.
+pub(crate) fn serve(place: &Workplace) -> (Running, String) {
+    let running = place.start(&["serve"], &credentials());
+    let address = running.serving();
+    (running, address)
+}
+
 /// A simulated Bedrock, and what is known of the calls that were made.
 pub(crate) struct Load {
     pub(crate) simulator: Simulator,
@@ -67,15 +74,17 @@ impl Load {
         Workplace::with(&config, &services())
     }
 
-    /// Starts the gateway of a folder, and returns the address of its data plane.
-    pub(crate) fn serve(&self, place: &Workplace) -> (Running, String) {
-        let running = place.start(&["serve"], &credentials());
-        let address = running.serving();
-        (running, address)
+    /// Calls a gateway from many tasks for so long, or until it does not answer any more.
+    pub(crate) fn calling(self: &Arc<Self>, address: &str, lasting: Duration) -> JoinSet<()> {
+        let (load, address) = (Arc::clone(self), address.to_owned());
+        let mut calling = JoinSet::new();
+        calling.spawn(async move { load.call(&address, lasting).await });
+        calling
     }
 
-    /// Calls a gateway from many tasks until `until` comes, or it does not answer any more.
-    pub(crate) async fn call(self: &Arc<Self>, address: &str, until: tokio::time::Instant) {
+    /// Does what [`Self::calling`] does, and waits for its end.
+    pub(crate) async fn call(self: &Arc<Self>, address: &str, lasting: Duration) {
+        let until = tokio::time::Instant::now() + lasting;
         let mut callers = JoinSet::new();
         for _ in 0..CALLERS {
             let (load, address) = (Arc::clone(self), address.to_owned());
@@ -161,7 +170,13 @@ impl Load {
                     assert_eq!((of.input, of.output), (Some(tokens(*call).0), Some(tokens(*call).1)));
                 }
                 Outcome::Interrupted => assert_eq!(record.usage_source.name(), "estimated"),
-                other => panic!("{other:?}: {record:?}"),
+                Outcome::Throttled
+                | Outcome::ClientError
+                | Outcome::UpstreamError
+                | Outcome::UpstreamReset
+                | Outcome::Timeout
+                | Outcome::ClientGone
+                | Outcome::Shutdown => panic!("{record:?}"),
             }
         }
         assert!(answered.iter().all(|call| by_call.contains_key(call)));
@@ -201,14 +216,18 @@ pub(crate) fn records(url: &StoreUrl) -> Vec<Record> {
 /// The rollups say what the records say together.
 fn check_rollups(url: &StoreUrl, records: &[Record]) {
     let (url, mut expected) = (url.clone(), Totals::default());
-    records.iter().for_each(|record| expected.add(&Totals::of(record)));
+    for record in records {
+        expected.add(&Totals::of(record));
+    }
     let read = move || {
         let mut store = store::open(&url, Access::Read, &[]).unwrap();
         [From::Rollups, From::Records].map(|from| store.totals(always(), Grain::Whole, from).unwrap())
     };
     for slices in std::thread::spawn(read).join().unwrap() {
         let mut total = Totals::default();
-        slices.iter().for_each(|slice| total.add(&slice.totals));
+        for slice in slices {
+            total.add(&slice.totals);
+        }
         assert_eq!(total, expected);
     }
 }

@@ -21,9 +21,9 @@ mod egress;
 #[cfg(test)]
 mod exactness;
 #[cfg(test)]
-mod full_disk;
-#[cfg(test)]
 mod focus;
+#[cfg(test)]
+mod full_disk;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
