@@ -1,6 +1,7 @@
 //! `tollgate prices`
 
 mod check;
+mod rerate;
 mod show;
 
 use super::{Context, Failure, Format, service_name};
@@ -43,6 +44,8 @@ pub enum PricesCommand {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Computes costs again, at the prices that hold for the time of each call; the old ones are kept.
+    Rerate(rerate::RerateArgs),
 }
 
 /// Which prices are shown.
@@ -70,6 +73,7 @@ pub(super) fn run(context: &mut Context<'_>, command: PricesCommand) -> Result<(
     match command {
         PricesCommand::Show(args) => show::run(context, &args),
         PricesCommand::Check { format } => check::run(context, format),
+        PricesCommand::Rerate(args) => rerate::run(context, &args),
     }
 }
 

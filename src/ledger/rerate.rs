@@ -18,7 +18,7 @@ pub enum Mode {
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outcome {
+pub struct Rerating {
     /// Records that were looked at.
     pub looked_at: u64,
     /// Records whose cost changed, or would.
@@ -41,16 +41,16 @@ pub fn rerate(
     charge: impl Fn(&Record) -> Charge,
     mode: Mode,
     mut progress: impl FnMut(&Record),
-) -> Result<Outcome, StoreError> {
-    let (at, mut outcome, mut batch) = (Clock::system().utc(), Outcome::default(), Vec::with_capacity(BATCH));
+) -> Result<Rerating, StoreError> {
+    let (at, mut rerating, mut batch) = (Clock::system().utc(), Rerating::default(), Vec::with_capacity(BATCH));
     from.records(filter, &mut |record| {
         progress(&record);
-        outcome.looked_at = outcome.looked_at.saturating_add(1);
+        rerating.looked_at = rerating.looked_at.saturating_add(1);
         let (old, new) = (record.charge(), charge(&record));
         if (old.cost, &old.unpriced) == (new.cost, &new.unpriced) {
             return Ok(());
         }
-        outcome.add(&old, &new);
+        rerating.add(&old, &new);
         if mode == Mode::Apply {
             batch.push(Rerated { id: record.id, old, new });
         }
@@ -62,10 +62,10 @@ pub fn rerate(
     if !batch.is_empty() {
         to.rerate(&batch, at)?;
     }
-    Ok(outcome)
+    Ok(rerating)
 }
 
-impl Outcome {
+impl Rerating {
     fn add(&mut self, old: &Charge, new: &Charge) {
         self.changed = self.changed.saturating_add(1);
         let newly_priced = old.unpriced.is_some() && new.unpriced.is_none();

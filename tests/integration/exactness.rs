@@ -1,6 +1,7 @@
 //! Many calls at once, one in ten of which goes wrong: what is counted is what was stated, to the token.
 
 use crate::gateway::{CLAUDE, NOVA, TITAN, TestGateway, converse_body};
+use crate::spend;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -244,6 +245,7 @@ async fn every_token_is_counted_once() {
         }
     }
     println!("{endings:?}");
+    spend::check(&gateway, &records, &statements).await;
     assert!(endings.len() == 9 && endings.values().all(|count| *count >= 50), "{endings:?}");
     let gone = endings[Ending::ClientLeaves.expected()].to_string();
     assert_eq!(gateway.sum("tollgate_client_gone_total", &[r#"action="drained""#]).await.to_string(), gone);

@@ -186,7 +186,7 @@ impl Load {
 }
 
 /// Returns the whole of a ledger's span.
-fn always() -> Span {
+pub(crate) fn always() -> Span {
     let hour = |hours: i64| {
         let now = OffsetDateTime::now_utc().unix_timestamp() / 3600 + hours;
         OffsetDateTime::from_unix_timestamp(now * 3600).unwrap()

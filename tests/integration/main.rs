@@ -74,6 +74,8 @@ mod sdk;
 #[cfg(test)]
 mod socket;
 #[cfg(test)]
+mod spend;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod tls;
