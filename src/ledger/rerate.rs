@@ -42,7 +42,8 @@ pub fn rerate(
     mode: Mode,
     mut progress: impl FnMut(&Record),
 ) -> Result<Rerating, StoreError> {
-    let (at, mut rerating, mut batch) = (Clock::system().utc(), Rerating::default(), Vec::with_capacity(BATCH));
+    let (at, mut rerating, mut batch) =
+        (Clock::system().utc(), Rerating::default(), Vec::with_capacity(BATCH));
     from.records(filter, &mut |record| {
         progress(&record);
         rerating.looked_at = rerating.looked_at.saturating_add(1);

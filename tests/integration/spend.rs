@@ -43,10 +43,8 @@ pub(crate) async fn check(
 ) {
     let url = StoreUrl::parse("sqlite:data/ledger.db", gateway.folder.path()).unwrap();
     let stored = until(|| Some(records(&url)).filter(|records| records.len() >= logged.len())).await;
-    let stored: BTreeMap<String, Value> = stored
-        .iter()
-        .map(|record| (record.id.to_string(), serde_json::to_value(record).unwrap()))
-        .collect();
+    let stored: BTreeMap<String, Value> =
+        stored.iter().map(|record| (record.id.to_string(), serde_json::to_value(record).unwrap())).collect();
     assert_eq!(stored.len(), logged.len());
     let (mut all, mut stated, mut unpriced) = (Money::ZERO, Money::ZERO, 0);
     for record in logged {
@@ -68,10 +66,10 @@ pub(crate) async fn check(
     assert_eq!(reported(&url, "label:none"), all);
     let counted = gateway.sum("tollgate_unpriced_total", &[]).await;
     assert!(unpriced > 0 && counted.to_string() == unpriced.to_string(), "{counted} {unpriced}");
-    // The scrape's floats add up to the amount, as far as a float goes.
+    // The scrape's floats say the amount as far as floats go.
     let scraped = gateway.sum("tollgate_estimated_cost_usd_total", &[]).await;
     let expected: f64 = all.to_string().parse().unwrap();
-    assert!((scraped - expected).abs() < 1e-6 * expected, "{scraped} {expected}");
+    assert_eq!(format!("{scraped:.6}"), format!("{expected:.6}"));
     println!("{all} USD, {stated} of it as stated");
 }
 
