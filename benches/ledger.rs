@@ -3,7 +3,8 @@
 //!     cargo bench --bench ledger -- 10000000
 //!
 //! adds so many records (a million where nothing is said), spread over 30 days, in a folder for temporary files
-//! (`TMPDIR`), and prints what that took. Every run has the same records.
+//! (`TMPDIR`), and prints what that took; then as many again from two threads through the journal, as a gateway writes
+//! them, and as many while the store is away. Every run has the same records.
 
 #![expect(clippy::print_stdout, reason = "its figures are its output")]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench that cannot run is to fail")]
@@ -15,11 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tollgate::clock::Clock;
+use tollgate::config::LedgerSettings;
 use tollgate::domain::{
     Attribution, ModelId, Money, Operation, Outcome, ProfileArn, Record, Region, RequestId, ServiceName,
     Tokens, Usage, UsageSource,
 };
 use tollgate::ledger::store::{Access, From, Grain, RecordFilter, Span, Store, StoreUrl, open};
+use tollgate::ledger::{Ledger, OpeningRef};
 
 const BATCH: u64 = 2000;
 const SERVICES: u64 = 20;
@@ -48,6 +51,96 @@ fn main() {
     questions(&mut *reader);
     while_reading(&mut *store, &mut *reader, count);
     forget(&mut *store);
+    through_the_journal(count);
+    while_the_store_is_away(count);
+}
+
+/// Opens and closes calls from two threads, and waits until the store has all of them.
+fn through_the_journal(count: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path(), StoreUrl::Sqlite(folder.path().join("ledger.db")));
+    let mut written = Duration::ZERO;
+    let took = Cost::of(|| {
+        written = Cost::of(|| write(&ledger, count)).wall;
+        while ledger.state().pending_records > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    println!(
+        "through journal and store: {}, the journal had them after {} ms",
+        took.each(count),
+        written.as_millis()
+    );
+    ledger.stop(Duration::from_secs(1));
+}
+
+/// Opens and closes calls that nobody takes.
+fn while_the_store_is_away(count: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = StoreUrl::parse("postgres://nobody@127.0.0.1:1/nothing", folder.path()).unwrap();
+    let ledger = start(folder.path(), nowhere);
+    write(&ledger, count / 10);
+    let before = resident();
+    write(&ledger, count - count / 10);
+    println!(
+        "the store away: {} records wait in {} MiB of journal; {} KiB of memory after a tenth of them, {} KiB after all",
+        ledger.state().pending_records,
+        ledger.state().journal_bytes >> 20,
+        before,
+        resident()
+    );
+    ledger.stop(Duration::ZERO);
+}
+
+fn start(folder: &Path, store: StoreUrl) -> Ledger {
+    let settings = LedgerSettings {
+        journal: folder.join("journal"),
+        journal_limit_bytes: u64::MAX,
+        store,
+        ..LedgerSettings::default()
+    };
+    Ledger::start(&settings, Clock::system(), |opening| unreachable!("{opening:?}")).unwrap()
+}
+
+fn write(ledger: &Ledger, count: u64) {
+    let calls = Calls::new(count);
+    std::thread::scope(|scope| {
+        for half in [0, count / 2] {
+            let calls = &calls;
+            scope.spawn(move || {
+                for number in half..half + count / 2 {
+                    let record = calls.call(number);
+                    let ticket = ledger.open(&opening(&record)).unwrap();
+                    ledger.close(ticket, &record);
+                }
+            });
+        }
+    });
+}
+
+fn opening(record: &Record) -> OpeningRef<'_> {
+    OpeningRef {
+        id: record.id,
+        started_at: record.started_at,
+        service: &record.service,
+        tags: &record.tags,
+        operation: record.operation,
+        requested_model: record.requested_model.as_ref(),
+        source_model: record.source_model.as_ref(),
+        profile_arn: record.profile_arn.as_ref(),
+        region: &record.region,
+        key_id: record.key_id.as_deref(),
+        labels: &record.labels,
+        request_text_bytes: 1000,
+        max_output_tokens: None,
+    }
+}
+
+/// Returns the memory of this process that is resident, in KiB, as Linux tells it; zero elsewhere.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse().unwrap_or_default()
 }
 
 fn month() -> Span {

@@ -1,11 +1,14 @@
 //! A request's body: taken in whole, never joined, hashed and counted as it arrives.
 
+mod limit;
+
 use crate::tap::TextCounter;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::Body;
 use http_body_util::BodyExt;
+pub(crate) use limit::max_output_tokens;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 

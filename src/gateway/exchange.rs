@@ -33,6 +33,8 @@ pub(super) struct Call {
     pub(super) labels: BTreeMap<String, String>,
     /// Bytes of text in the request.
     pub(super) request_text_bytes: u64,
+    /// The most output tokens that it allows, where it says so.
+    pub(super) max_output_tokens: Option<u64>,
     /// The pictures that it asks for, where those are what is billed.
     pub(super) picture: Option<Picture>,
     /// When its head came.
@@ -177,7 +179,7 @@ impl Call {
             key_id: self.key_id.as_ref().map(|key| key.0.as_str()),
             labels: &self.labels,
             request_text_bytes: self.request_text_bytes,
-            max_output_tokens: None,
+            max_output_tokens: self.max_output_tokens,
         }
     }
 
