@@ -160,7 +160,7 @@ impl Gateway {
             labels: self.labels(&received.headers, &route),
             request_text_bytes: body.text_bytes,
             max_output_tokens: intake::max_output_tokens(&body.pieces),
-            picture: tap::picture(route.source_model.as_ref(), &body.pieces),
+            picture: tap::picture(route.model(), &body.pieces),
             started: received.started,
             started_at: received.started_at,
         };

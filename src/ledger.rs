@@ -10,6 +10,8 @@ mod opening;
 pub mod report;
 pub mod rerate;
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 pub use opening::{Opening, OpeningRef};
 
@@ -125,9 +127,14 @@ impl Ledger {
             pending_records: health.pending_records,
             journal_bytes: health.bytes,
             is_refusing: self.is_refusing(),
-            errors: [health.failures, health.refused_openings, self.drainer.errors()]
-                .into_iter()
-                .fold(0, u64::saturating_add),
+            errors: [
+                health.failures,
+                health.refused_openings,
+                health.overdue_closings,
+                self.drainer.errors(),
+            ]
+            .into_iter()
+            .fold(0, u64::saturating_add),
             lost_records: health.lost_closings,
         }
     }

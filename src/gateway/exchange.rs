@@ -3,12 +3,11 @@
 use super::Route;
 use crate::catalog::KeyId;
 use crate::clock::Clock;
-use crate::domain::{Charge, Operation, Outcome, Picture, Record, RequestId, UsageSource};
+use crate::domain::{Operation, Outcome, Picture, Record, RequestId};
 use crate::error::X_AMZN_ERRORTYPE;
 use crate::ledger::OpeningRef;
 use crate::ledger::journal::{JournalUnavailable, Ticket};
 use crate::metrics::GoneAction;
-use crate::price::Used;
 use crate::record::Recorder;
 use crate::tap::{End, Exception, Reading, Tap};
 use bytes::Bytes;
@@ -113,13 +112,12 @@ impl Exchange {
         if let Some(metrics) = call.route.metrics.operation(call.operation) {
             metrics.first_byte.observe(first_byte.as_secs_f64());
         }
-        let model = call.route.source_model.as_ref().or(call.route.requested_model.as_ref());
         let errortype = headers.get(X_AMZN_ERRORTYPE).map_or(&b""[..], http::HeaderValue::as_bytes);
         open.answer = Some(Answer {
             head: Head { status, throttled: status == 429 || errortype.starts_with(b"ThrottlingException") },
             first_byte,
             aws_request_id: text("x-amzn-requestid"),
-            tap: Tap::new(call.operation, model, status, headers, call.request_text_bytes),
+            tap: Tap::new(call.operation, call.route.model(), status, headers, call.request_text_bytes),
         });
     }
 
@@ -182,32 +180,6 @@ impl Call {
             max_output_tokens: self.max_output_tokens,
         }
     }
-
-    /// Returns what a reading costs at the prices of the call's start.
-    fn charge(&self, reading: &Reading) -> Charge {
-        let used = Used {
-            at: self.started_at,
-            usage: &reading.usage,
-            service_tier: reading.service_tier.as_deref(),
-            latency_tier: reading.latency_tier.as_deref(),
-            picture: self.picture.as_ref(),
-        };
-        let route = &self.route;
-        match reading.source {
-            UsageSource::Missing | UsageSource::NotApplicable => Charge::default(),
-            UsageSource::Converse
-            | UsageSource::StreamMetadata
-            | UsageSource::InvokeHeaders
-            | UsageSource::InvokeBody
-            | UsageSource::InvocationMetrics
-            | UsageSource::StreamChunks
-            | UsageSource::Estimated => match &reading.invoked_model {
-                // A prompt router says which model it called; that one is billed.
-                Some(model) => route.rates_of(model).charge(&used),
-                None => route.rates.charge(&used),
-            },
-        }
-    }
 }
 
 impl Open {
@@ -222,10 +194,9 @@ impl Open {
         };
         let reading = tap.finish(if ending == Ending::Complete { End::Complete } else { End::Cut });
         let outcome = outcome(head, ending, reading.exception.as_ref());
-        let Charge { cost, price_id, unpriced } = call.charge(&reading);
         let Reading { usage, source, missing, raw, service_tier, latency_tier, invoked_model, .. } = reading;
         let route = &call.route;
-        let record = Record {
+        let mut record = Record {
             id: call.id,
             started_at: call.started_at,
             finished_at: call.started_at.saturating_add(duration.try_into().unwrap_or(time::Duration::MAX)),
@@ -248,15 +219,16 @@ impl Open {
             latency_tier,
             picture: call.picture,
             invoked_model,
-            cost,
-            price_id,
-            unpriced,
+            cost: None,
+            price_id: None,
+            unpriced: None,
             time_to_first_byte: first_byte,
             duration,
             aws_request_id,
             key_id: call.key_id.map(|key| key.0),
             labels: call.labels,
         };
+        record.set_charge(route.charge(&record));
         recorder.record(ticket, &record, &route.metrics);
         route.metrics.in_flight.dec();
     }
@@ -265,8 +237,7 @@ impl Open {
 /// Returns the tap of a call that got no head: what was never sent owes nothing, all else what a cut answer does.
 fn unanswered(call: &Call, ending: Ending) -> Tap {
     let status = if ending == Ending::Unreachable { 503 } else { 200 };
-    let model = call.route.source_model.as_ref().or(call.route.requested_model.as_ref());
-    Tap::new(call.operation, model, status, &HeaderMap::new(), call.request_text_bytes)
+    Tap::new(call.operation, call.route.model(), status, &HeaderMap::new(), call.request_text_bytes)
 }
 
 fn outcome(head: Option<Head>, ending: Ending, exception: Option<&Exception>) -> Outcome {

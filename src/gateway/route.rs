@@ -1,7 +1,7 @@
 //! Where a call goes, and under whose name: what resolving it came to.
 
 use crate::catalog::Service;
-use crate::domain::{Attribution, ModelId, Operation, ProfileArn, Region};
+use crate::domain::{Attribution, Charge, ModelId, Operation, ProfileArn, Record, Region};
 use crate::forward::Endpoint;
 use crate::forward::endpoint::EndpointError;
 use crate::metrics::RouteMetrics;
@@ -97,8 +97,21 @@ impl Route {
         Self { rates, requested_model: Some(requested), source_model: source, ..self }
     }
 
-    /// Returns what calls of another model would cost on this route.
-    pub fn rates_of(&self, model: &ModelId) -> Rates {
+    /// Returns the model that answers, as far as the request tells.
+    pub fn model(&self) -> Option<&ModelId> {
+        self.source_model.as_ref().or(self.requested_model.as_ref())
+    }
+
+    /// Returns what a call on this route costs.
+    pub fn charge(&self, record: &Record) -> Charge {
+        match &record.invoked_model {
+            // A prompt router says which model it called; that one is billed.
+            Some(model) => self.rates_of(model).charge_record(record),
+            None => self.rates.charge_record(record),
+        }
+    }
+
+    fn rates_of(&self, model: &ModelId) -> Rates {
         self.prices.rates(&self.service.name, Some(model), &self.region)
     }
 

@@ -29,6 +29,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often what is too old is looked for.
 const RETENTION_PACE: Duration = Duration::from_hours(1);
 
+/// How long a failure to forget it is waited out.
+const RETENTION_PAUSE: Duration = Duration::from_mins(1);
+
 /// Where records go, and how long they stay.
 #[derive(Debug, Clone)]
 pub(super) struct Destination {
@@ -66,7 +69,7 @@ struct Work {
     store: Option<Box<dyn Store>>,
     shared: Arc<Shared>,
     clock: Clock,
-    retained: Instant,
+    retention_due: Instant,
 }
 
 impl Drainer {
@@ -81,8 +84,8 @@ impl Drainer {
         clock: Clock,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let retained = clock.instant();
-        let work = Work { reader, destination, store, shared: Arc::clone(&shared), clock, retained };
+        let retention_due = clock.instant();
+        let work = Work { reader, destination, store, shared: Arc::clone(&shared), clock, retention_due };
         let (running, ended) = mpsc::channel();
         let run = move || {
             let _running: mpsc::Sender<()> = running;
@@ -133,10 +136,10 @@ impl Work {
         let mut pause = FIRST_PAUSE;
         loop {
             let (is_done, deadline) = match self.drain() {
-                Ok(MAX_RECORDS) => (false, *self.shared.lock()),
                 Ok(moved) => {
                     pause = FIRST_PAUSE;
-                    (moved == 0, self.rest(moved))
+                    self.retain();
+                    (moved == 0, self.shared.pause(if moved == MAX_RECORDS { Duration::ZERO } else { PACE }))
                 }
                 Err(error) => {
                     self.failed(&error, pause);
@@ -163,17 +166,6 @@ impl Work {
         Ok(moved)
     }
 
-    /// Lets records gather, and forgets what is too old meanwhile.
-    fn rest(&mut self, moved: usize) -> Option<Instant> {
-        if moved == 0 {
-            self.reader.wait(PACE);
-            if let Err(error) = self.retain() {
-                self.failed(&error.into(), RETENTION_PACE);
-            }
-        }
-        self.shared.pause(if moved == 0 { Duration::ZERO } else { PACE })
-    }
-
     fn store(&mut self) -> Result<&mut dyn Store, StoreError> {
         let store = match self.store.take() {
             Some(store) => store,
@@ -182,20 +174,26 @@ impl Work {
         Ok(self.store.insert(store).as_mut())
     }
 
-    /// Forgets a bounded number of rows, if it is time.
-    fn retain(&mut self) -> Result<(), StoreError> {
+    /// Forgets a bounded number of rows, if it is time and the store is there.
+    fn retain(&mut self) {
         let Destination { keep_records, keep_rollups, .. } = self.destination;
         let now = self.clock.instant();
-        if now < self.retained || (keep_records.is_none() && keep_rollups.is_none()) {
-            return Ok(());
+        let Some(store) = self.store.as_mut().filter(|_| now >= self.retention_due) else { return };
+        if keep_records.is_none() && keep_rollups.is_none() {
+            return;
         }
         let utc = self.clock.utc();
         let since = |kept: Option<Duration>| utc.checked_sub(kept?.try_into().ok()?);
-        self.retained = now + RETENTION_PACE;
-        if self.store()?.retain(since(keep_records), since(keep_rollups))? > 0 {
-            self.retained = now;
-        }
-        Ok(())
+        self.retention_due = match store.retain(since(keep_records), since(keep_rollups)) {
+            Ok(0) => now + RETENTION_PACE,
+            // There is more.
+            Ok(_) => now,
+            Err(error) => {
+                self.shared.errors.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%error, again_in = ?RETENTION_PAUSE, "what is too old is not forgotten yet");
+                now + RETENTION_PAUSE
+            }
+        };
     }
 
     fn failed(&mut self, error: &DrainError, pause: Duration) {

@@ -3,7 +3,7 @@
 use super::meter::Meter;
 use super::row::Tier;
 use super::timeline::{InForce, Timeline};
-use crate::domain::{Charge, Money, Picture, Policy, Tokens, Unit, Usage};
+use crate::domain::{Charge, Money, Picture, Policy, Record, Tokens, Unit, Usage, UsageSource};
 use std::sync::Arc;
 use time::OffsetDateTime;
 
@@ -82,6 +82,21 @@ impl Rates {
             Ok((cost, price_id)) => Charge { cost: Some(cost), price_id, unpriced: None },
             Err(unpriced) => Charge { unpriced: Some(self.unpriced(unpriced)), ..Charge::default() },
         }
+    }
+
+    /// Returns what a record's call costs at these rates: nothing at all where nothing is due, or its usage is missing.
+    pub fn charge_record(&self, record: &Record) -> Charge {
+        let due = record.operation.is_billable() && record.usage_missing.is_none();
+        if !due || matches!(record.usage_source, UsageSource::Missing | UsageSource::NotApplicable) {
+            return Charge::default();
+        }
+        self.charge(&Used {
+            at: record.started_at,
+            usage: &record.usage,
+            service_tier: record.service_tier.as_deref(),
+            latency_tier: record.latency_tier.as_deref(),
+            picture: record.picture.as_ref(),
+        })
     }
 
     fn sum<'a>(&'a self, used: &Used<'a>) -> Result<(Money, Option<Arc<str>>), Unpriced<'a>> {

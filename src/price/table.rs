@@ -3,11 +3,11 @@
 use super::built_in::TABLE;
 use super::discount::Discount;
 use super::file;
-use super::rates::{GUARDRAILS, Rates, Used};
+use super::rates::{GUARDRAILS, Rates};
 use super::routing::{self, ByModel};
 use super::row::{Origin, Row, Sold};
 use super::timeline::{InForce, Layer, Parts, Timeline, Way};
-use crate::domain::{Charge, ModelId, Record, Region, ServiceName, UsageSource};
+use crate::domain::{Charge, ModelId, Record, Region, ServiceName};
 use crate::hex::hex;
 use crate::sheet::{Problem, Problems};
 use sha2::{Digest, Sha256};
@@ -141,17 +141,7 @@ impl PriceTable {
 
     /// Returns what a record's call costs: nothing at all where nothing is due, or its usage is missing.
     pub fn charge(&self, record: &Record) -> Charge {
-        let due = record.operation.is_billable() && record.usage_missing.is_none();
-        if !due || matches!(record.usage_source, UsageSource::Missing | UsageSource::NotApplicable) {
-            return Charge::default();
-        }
-        self.rates(&record.service, charged_model(record), &record.region).charge(&Used {
-            at: record.started_at,
-            usage: &record.usage,
-            service_tier: record.service_tier.as_deref(),
-            latency_tier: record.latency_tier.as_deref(),
-            picture: record.picture.as_ref(),
-        })
+        self.rates(&record.service, charged_model(record), &record.region).charge_record(record)
     }
 
     fn parts(&self, service: Option<&ServiceName>, model: &ModelId, region: Option<&Region>) -> Parts {
