@@ -5,6 +5,7 @@
 //! read from.
 
 mod drainer;
+mod folder;
 pub mod journal;
 mod opening;
 pub mod report;
@@ -52,7 +53,9 @@ impl LedgerError {
     pub fn hint(&self) -> String {
         match self {
             Self::Journal(error) => error.hint(),
-            Self::Store(StoreError::Unusable { hint, .. }) => hint.clone(),
+            Self::Store(StoreError::Unusable { hint, .. } | StoreError::Unprepared { hint, .. }) => {
+                hint.clone()
+            }
             Self::Store(StoreError::Away { .. }) => "it may be there in a moment: try again".to_owned(),
             Self::Thread(_) => "the system gives this user no more threads: end some, or raise the limit \
                                 (`ulimit -u`)"
@@ -78,13 +81,14 @@ impl Ledger {
             keep_records: settings.keep_records,
             keep_rollups: settings.keep_rollups,
         };
+        journal::check(&settings.journal)?;
         let store = match store::open(&destination.store, Access::Write, &destination.label_keys) {
             Ok(store) => Some(store),
-            Err(error @ StoreError::Unusable { .. }) => return Err(error.into()),
             Err(error @ StoreError::Away { .. }) => {
                 tracing::warn!(%error, "records stay in the journal until the store is there");
                 None
             }
+            Err(error) => return Err(error.into()),
         };
         let own = journal::Settings {
             fsync: settings.fsync,

@@ -19,7 +19,7 @@ impl From<StoreError> for Failure {
                                         [ledger] names it"
                     .to_owned()
             }
-            StoreError::Unusable { hint, .. } => hint.clone(),
+            StoreError::Unusable { hint, .. } | StoreError::Unprepared { hint, .. } => hint.clone(),
         };
         Self::Unusable { message: error.to_string(), hint }
     }

@@ -199,7 +199,7 @@ impl Work {
     fn failed(&mut self, error: &DrainError, pause: Duration) {
         self.shared.errors.fetch_add(1, Ordering::Relaxed);
         tracing::error!(%error, ?pause, hint = error.hint(), "records stay in the journal for now");
-        if matches!(error, DrainError::Store(StoreError::Unusable { .. })) {
+        if matches!(error, DrainError::Store(StoreError::Unusable { .. } | StoreError::Unprepared { .. })) {
             // It is opened anew, in case somebody mends it.
             self.store = None;
         }
@@ -220,7 +220,7 @@ impl DrainError {
         match self {
             Self::Journal(_) => "look at the disk that the journal is on",
             Self::Store(StoreError::Away { .. }) => "it is tried again until it works; calls are not held up",
-            Self::Store(StoreError::Unusable { hint, .. }) => hint,
+            Self::Store(StoreError::Unusable { hint, .. } | StoreError::Unprepared { hint, .. }) => hint,
         }
     }
 }

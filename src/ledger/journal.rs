@@ -40,7 +40,7 @@ pub use append::Ticket;
 pub use error::{JournalError, JournalUnavailable};
 pub use health::Health;
 pub use reader::{Batch, Reader};
-pub use recovery::{Recovery, Started};
+pub use recovery::{Recovery, Started, check};
 pub use scan::Tail;
 pub use settings::{Fsync, Settings};
 

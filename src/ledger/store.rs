@@ -113,6 +113,16 @@ pub enum StoreError {
         /// What to do about it.
         hint: String,
     },
+    /// It was never made, or is of an older version: `tollgate serve` makes it what it is to be.
+    #[error("{place} cannot be used: {reason}")]
+    Unprepared {
+        /// The store, without any password.
+        place: String,
+        /// What is missing.
+        reason: String,
+        /// What to do about it.
+        hint: String,
+    },
 }
 
 /// A place of records and of their hourly rollups, which stay exactly in step.

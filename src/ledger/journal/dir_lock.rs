@@ -2,6 +2,7 @@
 
 use super::error::JournalError;
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,21 @@ impl DirLock {
         let file = options.map_err(set_up(&path))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { file, path }),
+            Err(TryLockError::WouldBlock) => Err(JournalError::InUse { dir: dir.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(JournalError::SetUp { path, source }),
+        }
+    }
+
+    /// Looks whether another process has the lock; takes and makes nothing.
+    pub(super) fn probe(dir: &Path) -> Result<(), JournalError> {
+        let path = dir.join("lock");
+        let free = match File::open(&path) {
+            Ok(file) => file.try_lock_shared(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(TryLockError::Error(error)),
+        };
+        match free {
+            Ok(()) => Ok(()),
             Err(TryLockError::WouldBlock) => Err(JournalError::InUse { dir: dir.to_owned() }),
             Err(TryLockError::Error(source)) => Err(JournalError::SetUp { path, source }),
         }

@@ -15,6 +15,7 @@ use super::segment;
 use super::settings::{Fsync, Settings};
 use super::sync::Synced;
 use crate::domain::Record;
+use crate::ledger::folder::can_be_made;
 use crate::ledger::opening::Opening;
 use std::collections::HashMap;
 use std::fs::File;
@@ -75,6 +76,19 @@ pub(super) fn start(
         journal: Journal::new(shared, keeper),
         recovery: Recovery { interrupted, pending_records, tails },
     })
+}
+
+/// Looks at the journal of a directory, and changes nothing.
+///
+/// # Errors
+/// What [`Journal::start`] would fail for, as far as can be seen without writing.
+pub fn check(dir: &Path) -> Result<(), JournalError> {
+    if !dir.is_dir() {
+        let set_up = |source| JournalError::SetUp { path: dir.to_owned(), source };
+        return can_be_made(dir).map_err(set_up);
+    }
+    DirLock::probe(dir)?;
+    scan(dir)?.take_open(dir).map(drop)
 }
 
 impl Found {

@@ -21,10 +21,12 @@ mod wal;
 
 use super::{Access, From, Grain, RecordFilter, Rerated, Slice, Span, Store, StoreError};
 use crate::domain::Record;
+use crate::ledger::folder::can_be_made;
 use fault::Fault;
 use file_id::FileId;
 use known::Known;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -82,13 +84,16 @@ impl SqliteStore {
 }
 
 fn connect(path: &Path, access: Access, patience: Duration) -> Result<Connection, Fault> {
+    if path.is_dir() {
+        return Err(Fault::IsFolder);
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let flags = match access {
         Access::Write => {
             make_folder(path)?;
             flags | OpenFlags::SQLITE_OPEN_CREATE
         }
-        Access::Read if !path.exists() => return Err(Fault::Absent),
+        Access::Read if !path.exists() => return Err(absent(path)),
         Access::Read => flags,
     };
     let mut connection = Connection::open_with_flags(path, flags)?;
@@ -99,7 +104,19 @@ fn connect(path: &Path, access: Access, patience: Duration) -> Result<Connection
 
 fn make_folder(path: &Path) -> Result<(), Fault> {
     let folder = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(folder).map_err(|error| Fault::Folder(format!("{}: {error}", folder.display())))
+    can_be_made(folder)
+        .and_then(|()| std::fs::create_dir_all(folder))
+        .map_err(|error| no_folder(folder, &error))
+}
+
+/// Says that there is no ledger, or that there cannot be one.
+fn absent(path: &Path) -> Fault {
+    let folder = path.parent().unwrap_or(path);
+    can_be_made(folder).map_or_else(|error| no_folder(folder, &error), |()| Fault::Absent)
+}
+
+fn no_folder(folder: &Path, error: &io::Error) -> Fault {
+    Fault::Folder(format!("{}: {error}", folder.display()))
 }
 
 fn within<T>(

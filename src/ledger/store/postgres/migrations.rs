@@ -17,7 +17,7 @@ const STEPS: [(i32, &str); 1] = [(VERSION, include_str!("0001_ledger.sql"))];
 /// It is of a newer version; or it is not up to date, and `access` does not allow to change it.
 pub(super) fn migrate(client: &mut Client, address: &Address, access: Access) -> Result<(), StoreError> {
     let fault = |error| fault::of(address, &error);
-    let unusable = |(reason, hint)| StoreError::Unusable { place: address.place().to_owned(), reason, hint };
+    let place = address.place().to_owned();
     let found = version(client).map_err(fault)?;
     let found = match access {
         Access::Write if found < VERSION => climb(client).map_err(fault)?,
@@ -25,18 +25,21 @@ pub(super) fn migrate(client: &mut Client, address: &Address, access: Access) ->
     };
     match found {
         VERSION => Ok(()),
-        0 => Err(unusable((
-            "it holds no ledger".to_owned(),
-            "start `tollgate serve` with it once, or name another database in the URL".to_owned(),
-        ))),
-        found if found > VERSION => Err(unusable((
-            format!("its schema has version {found}; this tollgate knows versions up to {VERSION}"),
-            "use the version of tollgate that made it so, or a later one".to_owned(),
-        ))),
-        found => Err(unusable((
-            format!("its schema has version {found}; this tollgate needs version {VERSION}"),
-            "start this version's `tollgate serve` with it once".to_owned(),
-        ))),
+        0 => Err(StoreError::Unprepared {
+            place,
+            reason: "it holds no ledger".to_owned(),
+            hint: "start `tollgate serve` with it once, or name another database in the URL".to_owned(),
+        }),
+        found if found > VERSION => Err(StoreError::Unusable {
+            place,
+            reason: format!("its schema has version {found}; this tollgate knows versions up to {VERSION}"),
+            hint: "use the version of tollgate that made it so, or a later one".to_owned(),
+        }),
+        found => Err(StoreError::Unprepared {
+            place,
+            reason: format!("its schema has version {found}; this tollgate needs version {VERSION}"),
+            hint: "start this version's `tollgate serve` with it once".to_owned(),
+        }),
     }
 }
 

@@ -11,6 +11,8 @@ pub(super) enum Fault {
     Sqlite(rusqlite::Error),
     /// The file's folder cannot be made.
     Folder(String),
+    /// A folder has the file's path.
+    IsFolder,
     /// There is no file.
     Absent,
     /// The file was moved away, or another one has its path.
@@ -43,6 +45,7 @@ impl From<String> for Fault {
 
 const NAME_ANOTHER: &str = "name another file as `store` of [ledger], or move this one away: \
                             `tollgate serve` makes a new one";
+const NAME_FILE: &str = "name a file in it as `store` of [ledger], as in sqlite:data/ledger.db";
 const LET_WRITE: &str = "let the user that tollgate runs as write to the file and to its folder, \
                          or name another file as `store` of [ledger]";
 const UPDATE: &str = "use the tollgate that wrote it, or a newer one";
@@ -51,13 +54,21 @@ impl Fault {
     /// Returns the error for those who named the file.
     pub(super) fn at(self, path: &Path) -> StoreError {
         let place = format!("sqlite:{}", path.display());
+        let unprepared = |reason: String, hint: &str| StoreError::Unprepared {
+            place: place.clone(),
+            reason,
+            hint: hint.to_owned(),
+        };
         let (reason, hint) = match self {
             Self::Sqlite(error) => match hint_of(&error) {
                 Some(hint) => (error.to_string(), hint),
                 None => return StoreError::Away { place, reason: error.to_string() },
             },
             Self::Folder(error) => (error, LET_WRITE),
-            Self::Absent => ("there is no ledger".to_owned(), "it is made by `tollgate serve`"),
+            Self::IsFolder => ("it is a folder".to_owned(), NAME_FILE),
+            Self::Absent => {
+                return unprepared("there is no ledger".to_owned(), "it is made by `tollgate serve`");
+            }
             Self::Moved => (
                 "the file was moved away or replaced while it was in use".to_owned(),
                 "open it anew: `tollgate serve` does so by itself, and makes a new one where there is none",
@@ -67,10 +78,12 @@ impl Fault {
                 format!("its schema has version {theirs}, and this tollgate knows versions up to {ours}"),
                 UPDATE,
             ),
-            Self::Version { theirs, ours } => (
-                format!("its schema has version {theirs}, and this tollgate needs version {ours}"),
-                "`tollgate serve` brings it up to date",
-            ),
+            Self::Version { theirs, ours } => {
+                return unprepared(
+                    format!("its schema has version {theirs}, and this tollgate needs version {ours}"),
+                    "`tollgate serve` brings it up to date",
+                );
+            }
             Self::Row(error) => (error, UPDATE),
         };
         StoreError::Unusable { place, reason, hint: hint.to_owned() }

@@ -5,7 +5,9 @@ use super::*;
 /// Returns `reason; hint` of why a store cannot be used.
 fn refusal(url: &str, access: Access) -> String {
     match PostgresStore::open(url, None, access, &[]) {
-        Err(StoreError::Unusable { place, reason, hint }) => {
+        Err(
+            StoreError::Unusable { place, reason, hint } | StoreError::Unprepared { place, reason, hint },
+        ) => {
             assert!(!place.contains("secret"), "{place}");
             format!("{reason}; {hint}")
         }
