@@ -69,7 +69,7 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Makes one Converse call through a gateway with the AWS SDK, and prints the text and the usage.
     Call(call::CallArgs),
-    /// Checks the config file and the services file, and lists every mistake.
+    /// Checks the config file, the files that it names and the ledger, and lists every mistake. Changes nothing.
     Check {
         /// How the result is printed.
         #[arg(long, value_enum, default_value_t)]

@@ -18,6 +18,7 @@ pub use crate::sheet::{Problem, Problems};
 pub use ca_bundle::CaBundle;
 pub use egress::{Egress, is_variable};
 pub use file_read::{FileRead, FileState};
+pub(crate) use load::load_looking;
 pub use load::{Loaded, load, load_edited, load_files, load_settings};
 pub use proxies::{Proxies, Proxy};
 

@@ -4,6 +4,7 @@
 //! answer's end (its [`Record`]). The drainer moves records from the journal into the [`store`], which reports are
 //! read from.
 
+mod check;
 mod drainer;
 mod folder;
 pub mod journal;
@@ -14,6 +15,7 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 
+pub use check::{Finding, check};
 pub use opening::{Opening, OpeningRef};
 
 use crate::clock::Clock;

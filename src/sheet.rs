@@ -79,6 +79,11 @@ impl Sheet {
         self.problems.push(problem(self.place(key), message));
     }
 
+    /// Returns a problem of a key, wherever that was set, to be recorded.
+    pub(crate) fn problem_of(&self, key: &str, message: impl Into<String>) -> Problem {
+        problem(self.place(key), message)
+    }
+
     /// Records something to look at in the file as a whole.
     pub(crate) fn warn(&mut self, message: impl Into<String>, hint: impl Into<String>) {
         self.warnings.push(Problem::of_file(&self.file, message).with_hint(hint));

@@ -2,7 +2,9 @@
 
 use super::table::counted;
 use super::{Context, Failure, Format, write_json};
-use crate::config::{Loaded, Problem, Problems, ServicesFile, load};
+use crate::config::{Config, Loaded, Problem, Problems, ServicesFile, load_looking};
+use crate::ledger;
+use crate::sheet::Sheet;
 use std::io::{self, Write};
 
 /// The result as JSON.
@@ -17,12 +19,34 @@ struct Report<'a> {
 
 /// Prints every mistake, or that there is none.
 pub(super) fn run(context: &mut Context<'_>, format: Format) -> Result<(), Failure> {
-    let checked = load(&context.config, context.env.clone());
+    let checked = load_looking(&context.config, context.env.clone(), look_at_ledger);
     match format {
         Format::Table => write_text(context.out, &checked)?,
         Format::Json => write_json(context.out, &report(&checked))?,
     }
     checked.map(drop).map_err(Failure::Checked)
+}
+
+/// What a store means that is away.
+const WAITED_FOR: &str =
+    "`tollgate serve` starts all the same, and keeps records in its journal until the store is there";
+
+/// Adds what in the ledger keeps a gateway from starting, and what it would wait for.
+fn look_at_ledger(config: &Config, sheet: &mut Sheet) {
+    // Where the config is wrong, it may name others than those that are meant.
+    if !sheet.problems.is_empty() {
+        return;
+    }
+    for finding in ledger::check(&config.ledger) {
+        let (is_passing, hint) = (finding.is_passing(), finding.error.hint());
+        let message = format!("{:#}", anyhow::Error::new(finding.error));
+        let problem = sheet.problem_of(finding.key, message);
+        if is_passing {
+            sheet.warnings.push(problem.with_hint(WAITED_FOR));
+        } else {
+            sheet.problems.push(problem.with_hint(hint));
+        }
+    }
 }
 
 fn write_text(out: &mut dyn Write, checked: &Result<Loaded, Problems>) -> io::Result<()> {

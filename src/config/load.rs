@@ -35,10 +35,20 @@ pub struct Loaded {
 ///
 /// Every mistake of all files and of the environment, at once.
 pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Problems> {
+    load_looking(path, env, |_, _| {})
+}
+
+/// Does what [`load`] does, and lets `look` add what it finds where the config file leads to.
+pub(crate) fn load_looking(
+    path: &Path,
+    env: impl IntoIterator<Item = (String, String)>,
+    look: impl FnOnce(&Config, &mut Sheet),
+) -> Result<Loaded, Problems> {
     let env: Vec<(String, String)> = env.into_iter().collect();
     let mut egress = Egress::default();
     let loaded = load_with(path, env.iter().cloned(), |config, sheet| {
         egress = egress::read(&config.upstream, &env, sheet);
+        look(config, sheet);
     })?;
     Ok(Loaded { egress, ..loaded })
 }

@@ -47,6 +47,8 @@ mod leaving;
 #[cfg(test)]
 mod ledger_reads;
 #[cfg(test)]
+mod ledger_refusals;
+#[cfg(test)]
 mod ledgered;
 #[cfg(test)]
 mod multiplexed;
