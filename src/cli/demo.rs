@@ -2,8 +2,9 @@
 
 mod trickle;
 
+use super::amount::Decimals;
+use super::grid::{Align, Column, Grid, thousands};
 use super::samples::{CONFIG, SERVICES};
-use super::table::write_table;
 use super::{Context, Failure};
 use crate::config::{Loaded, Log, load};
 use crate::domain::{Money, Tokens};
@@ -15,7 +16,7 @@ use crate::telemetry;
 use anyhow::Context as _;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use clap::Args;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -182,9 +183,11 @@ With boto3, as service-2, by nothing but the base URL (any credentials will do; 
   print(bedrock.converse(modelId="amazon.nova-lite-v1:0",
                          messages=[{{"role": "user", "content": [{{"text": "Hello"}}]}}])["usage"])
 
-What each service has used:
+What each service has used and spent, and single calls:
 
   curl -s http://{admin}/metrics | grep tokens_total
+  tollgate report --config {folder}/tollgate.toml --by service,model
+  tollgate records --config {folder}/tollgate.toml --limit 5
 
 Ctrl-C ends the demo and shows what each service has used and spent.
 "#,
@@ -192,41 +195,55 @@ Ctrl-C ends the demo and shows what each service has used and spent.
     )
 }
 
+/// What is above the columns of the totals.
+const HEADINGS: [(&str, Align); 8] = [
+    ("SERVICE", Align::Left),
+    ("MODEL", Align::Left),
+    ("INPUT", Align::Right),
+    ("OUTPUT", Align::Right),
+    ("CACHE READ", Align::Right),
+    ("CACHE WRITE 5M", Align::Right),
+    ("CACHE WRITE 1H", Align::Right),
+    ("COST USD", Align::Right),
+];
+
 /// Writes what each service has used and spent, by model.
-fn write_totals(out: &mut dyn Write, gateway: &Gateway) -> Result<(), Failure> {
+fn write_totals(out: &mut dyn Write, gateway: &Gateway) -> io::Result<()> {
+    let mut spent = spent(gateway);
+    spent.sort();
+    let decimals = Decimals::of(spent.iter().map(|(_, cost)| *cost));
+    let rows: Vec<Vec<String>> = spent
+        .iter()
+        .map(|(cells, cost)| cells.iter().cloned().chain([decimals.show(*cost)]).collect())
+        .collect();
+    let columns = HEADINGS.map(|(heading, align)| Column { heading: heading.to_owned(), align, rank: 0 });
+    let grid = Grid::new(columns.to_vec(), rows.iter().map(Vec::as_slice), None);
+    writeln!(out, "\n\nTokens as Bedrock stated them, and what they cost at list prices:\n")?;
+    writeln!(out, "{}", grid.headings())?;
+    rows.iter().try_for_each(|row| writeln!(out, "{}", grid.line(row)))?;
+    let all: Money = spent.iter().map(|(_, cost)| *cost).sum();
+    writeln!(out, "\nEstimated cost of all: {all} USD")
+}
+
+/// Returns service, model and tokens by kind of every profile that was used, with what that cost.
+fn spent(gateway: &Gateway) -> Vec<([String; 7], Money)> {
     let snapshot = gateway.snapshot.load();
-    let mut rows = Vec::new();
-    let mut spent = Money::ZERO;
+    let mut spent = Vec::new();
     for service in snapshot.catalog.services() {
         for profile in &service.profiles {
             let (id, model) = (profile.arn.id(), profile.source_model.as_str());
-            let count = |kind| gateway.metrics.tokens(&service.name, id, model, kind).to_string();
-            let kinds = Tokens::default().by_kind().map(|(kind, _)| count(kind));
-            if kinds.iter().all(|count| count == "0") {
+            let counts = Tokens::default()
+                .by_kind()
+                .map(|(kind, _)| gateway.metrics.tokens(&service.name, id, model, kind));
+            if counts.iter().all(|count| *count == 0) {
                 continue;
             }
-            let [input, output, read, short_write, long_write] = kinds;
-            let cost = gateway.metrics.cost(&service.name, id, model);
-            spent += cost;
-            let (service, model) = (service.name.to_string(), model.to_owned());
-            rows.push([service, model, input, output, read, short_write, long_write, cost.to_string()]);
+            let [input, output, read, short, long] = counts.map(|count| thousands(&count.to_string()));
+            let cells = [service.name.to_string(), model.to_owned(), input, output, read, short, long];
+            spent.push((cells, gateway.metrics.cost(&service.name, id, model)));
         }
     }
-    rows.sort();
-    writeln!(out, "\n\nTokens as Bedrock stated them, and what they cost at list prices:\n")?;
-    let headings = [
-        "service",
-        "model",
-        "input",
-        "output",
-        "cache read",
-        "cache write 5m",
-        "cache write 1h",
-        "estimated USD",
-    ];
-    write_table(out, headings, &rows)?;
-    writeln!(out, "\nEstimated cost of all: {spent} USD")?;
-    Ok(())
+    spent
 }
 
 /// A folder of the demo's own, with the sample config, gone when the demo is.

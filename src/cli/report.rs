@@ -54,7 +54,7 @@ pub struct ReportArgs {
 }
 
 /// What the help shows.
-const EXAMPLES: &str = "Examples:
+const EXAMPLES: &str = "Without --since: the last seven days. Examples:
   tollgate report --by service,model --since 7d
   tollgate report --by day,team --since last-month --until this-month --timezone Europe/Berlin
   tollgate report --by label:feature --service checkout --since today --format json
