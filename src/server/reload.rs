@@ -35,7 +35,7 @@ impl Sources {
         let stopping = gateway.shutdown.stopping.clone();
         let mut pace = tokio::time::interval(PACE);
         // What changed since the start read the files, before this came to look, is a change as well.
-        let mut known: Stamp = self.files.iter().map(|file| file.state).collect();
+        let mut known = self.loaded();
         let mut seen = Vec::new();
         loop {
             let demanded = tokio::select! {
@@ -47,13 +47,18 @@ impl Sources {
             let holds_still = now == seen;
             seen.clone_from(&now);
             if demanded || (now != known && holds_still) {
-                known = now;
-                self.reload(&gateway).await;
+                known = self.reload(&gateway).await.unwrap_or(now);
             }
         }
     }
 
-    async fn reload(&mut self, gateway: &Gateway) {
+    /// Returns the states of the files as they were loaded.
+    fn loaded(&self) -> Stamp {
+        self.files.iter().map(|file| file.state).collect()
+    }
+
+    /// Returns the states of the files that were taken up; `None` where all stays as it was.
+    async fn reload(&mut self, gateway: &Gateway) -> Option<Stamp> {
         let (path, env) = (self.config.clone(), self.env.clone());
         // Reading files blocks; a panic there would be a bug and is reported as a failure.
         let loaded = tokio::task::spawn_blocking(move || load(&path, env)).await;
@@ -64,9 +69,13 @@ impl Sources {
         };
         gateway.metrics.reloaded(&result);
         match result {
-            Ok(services) => tracing::info!(services, "config reloaded"),
+            Ok(services) => {
+                tracing::info!(services, "config reloaded");
+                Some(self.loaded())
+            }
             Err(error) => {
                 tracing::error!(%error, hint = HINT, "config not reloaded: what was loaded before stays");
+                None
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The services file changes while calls flow.
 
 use crate::gateway::{CLAUDE, DEADLINE, NOVA, TestGateway, converse_body, key_sha256, services};
+use crate::program::Workplace;
 use clap::Parser;
 use http::Method;
 use serde_json::json;
@@ -217,4 +218,19 @@ async fn a_file_that_vanishes_and_comes_back() {
     let answer = edited.0.send(Method::POST, "/s/a/model/x/converse", &[], "{}".into()).await;
     assert_eq!(answer.header("x-tollgate-error"), "model_unmapped");
     edited.stop().await;
+}
+
+#[test]
+fn a_config_that_names_another_file_is_reloaded_once() {
+    let listen = "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n";
+    let place = Workplace::with(listen, "");
+    let gateway = place.start(&["serve"], &[("AWS_REGION", "us-west-2")]);
+    gateway.serving();
+    std::fs::write(place.path("config/prices.toml"), "").unwrap();
+    let named = format!("{listen}[prices]\noverrides = \"prices.toml\"\n");
+    std::fs::write(place.path("config/tollgate.toml"), named).unwrap();
+    gateway.logged("config reloaded");
+    // Nothing tells that nothing comes: so long it would take, twice over.
+    std::thread::sleep(2 * SOON);
+    assert_eq!(gateway.end_and_count("config reloaded"), 0);
 }
