@@ -1,7 +1,7 @@
 //! `tollgate prices rerate`
 
+use crate::cli::grid::thousands;
 use crate::cli::progress::Progress;
-use crate::cli::table::counted;
 use crate::cli::when::{Between, When};
 use crate::cli::{Context, Failure, Format, service_name};
 use crate::clock::Clock;
@@ -72,12 +72,17 @@ fn seconds(from: OffsetDateTime, to: OffsetDateTime) -> u64 {
 
 fn write_text(out: &mut dyn Write, rerating: &Rerating, mode: Mode) -> std::io::Result<()> {
     let Rerating { looked_at, changed, newly_priced, before, after } = *rerating;
-    let looked_at = counted(usize::try_from(looked_at).unwrap_or(usize::MAX), "record");
     let (verb, sums) = match mode {
         Mode::Apply => ("changed", "their cost was"),
         Mode::DryRun => ("would change", "their cost is"),
     };
-    writeln!(out, "{looked_at} looked at, {changed} {verb}, {newly_priced} of them had no price before")?;
+    let records = if looked_at == 1 { "record" } else { "records" };
+    let count = |count: u64| thousands(&count.to_string());
+    write!(out, "{} {records} looked at, {} {verb}", count(looked_at), count(changed))?;
+    if newly_priced > 0 {
+        write!(out, ", {} of them without a price before", count(newly_priced))?;
+    }
+    writeln!(out)?;
     if changed > 0 {
         let now = if mode == Mode::Apply { "is" } else { "would be" };
         writeln!(out, "{sums} {before} USD and {now} {after} USD, {} USD in all", signed(after - before))?;
