@@ -23,7 +23,7 @@ pub struct FileState {
 
 impl FileRead {
     /// Takes note of a file that is about to be read.
-    pub(super) fn begin(path: &Path) -> Self {
+    pub(crate) fn begin(path: &Path) -> Self {
         let state = std::fs::metadata(path).ok().map(|metadata| FileState::of(&metadata));
         Self { path: path.to_owned(), state }
     }

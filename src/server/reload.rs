@@ -1,6 +1,6 @@
 //! Takes up changes of the config and services files while the gateway runs. A bad file changes nothing.
 
-use crate::config::{Config, FileRead, FileState, Loaded, load};
+use crate::config::{Config, FileRead, FileState, Loaded, Problems, load};
 use crate::gateway::{Gateway, Setting, Snapshot};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Sources {
             let holds_still = now == seen;
             seen.clone_from(&now);
             if demanded || (now != known && holds_still) {
-                known = self.reload(&gateway).await.unwrap_or(now);
+                known = self.reload(&gateway, now).await;
             }
         }
     }
@@ -57,27 +57,43 @@ impl Sources {
         self.files.iter().map(|file| file.state).collect()
     }
 
-    /// Returns the states of the files that were taken up; `None` where all stays as it was.
-    async fn reload(&mut self, gateway: &Gateway) -> Option<Stamp> {
+    /// Returns the states of the files that were tried, `now` those that were found.
+    async fn reload(&mut self, gateway: &Gateway, mut now: Stamp) -> Stamp {
         let (path, env) = (self.config.clone(), self.env.clone());
         // Reading files blocks; a panic there would be a bug and is reported as a failure.
         let loaded = tokio::task::spawn_blocking(move || load(&path, env)).await;
         let result = match loaded {
             Ok(Ok(loaded)) => self.swap(gateway, loaded).await,
-            Ok(Err(problems)) => Err(problems.to_string()),
+            Ok(Err(problems)) => {
+                now.extend(self.watch_too(&problems));
+                Err(problems.to_string())
+            }
             Err(panic) => Err(panic.to_string()),
         };
         gateway.metrics.reloaded(&result);
         match result {
             Ok(services) => {
                 tracing::info!(services, "config reloaded");
-                Some(self.loaded())
+                self.loaded()
             }
             Err(error) => {
                 tracing::error!(%error, hint = HINT, "config not reloaded: what was loaded before stays");
-                None
+                now
             }
         }
+    }
+
+    /// Begins to watch files that were not known before they were found to be wrong, and returns their states.
+    fn watch_too(&mut self, problems: &Problems) -> Stamp {
+        let mut states = Stamp::new();
+        for problem in problems {
+            if self.files.iter().all(|file| file.path != problem.file) {
+                let file = FileRead::begin(&problem.file);
+                states.push(file.state);
+                self.files.push(file);
+            }
+        }
+        states
     }
 
     /// Puts a new snapshot in the place of the old one, and returns how many services it has.

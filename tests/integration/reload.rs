@@ -234,3 +234,18 @@ fn a_config_that_names_another_file_is_reloaded_once() {
     std::thread::sleep(2 * SOON);
     assert_eq!(gateway.end_and_count("config reloaded"), 0);
 }
+
+#[test]
+fn a_file_that_was_named_when_it_was_wrong_is_taken_up_when_it_is_mended() {
+    let listen = "[listen]\ndata = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n";
+    let place = Workplace::with(listen, "");
+    let gateway = place.start(&["serve"], &[("AWS_REGION", "us-west-2")]);
+    gateway.serving();
+    std::fs::write(place.path("config/prices.toml"), "[[price]]\n").unwrap();
+    let named = format!("{listen}[prices]\noverrides = \"prices.toml\"\n");
+    std::fs::write(place.path("config/tollgate.toml"), named).unwrap();
+    let line = gateway.logged("config not reloaded");
+    assert!(line["error"].as_str().unwrap().contains("config/prices.toml:1: price[0]"), "{line}");
+    std::fs::write(place.path("config/prices.toml"), "").unwrap();
+    gateway.logged("config reloaded");
+}
