@@ -162,6 +162,7 @@ async fn a_role_is_asked_for_through_the_proxy_of_http() {
     let gateway = place.start(&["serve"], &[ANY_PORTS.as_slice(), &env].concat());
     gateway.logged("no AWS credentials");
     assert!(proxy.asked()[0].starts_with("GET http://127.0.0.1:1/role HTTP/1.1\r\n"), "{:?}", proxy.asked());
+    drop(gateway);
     let asked = proxy.asked().len();
     let env = [role, ("HTTP_PROXY", &url), ("NO_PROXY", "127.0.0.1")];
     let gateway = place.start(&["serve"], &[ANY_PORTS.as_slice(), &env].concat());
