@@ -71,17 +71,17 @@ impl Sheet {
 
     /// Records a mistake at a place.
     pub(crate) fn wrong(&mut self, place: &Place, message: impl Into<String>) {
-        self.problems.push(problem(place.clone(), message));
+        self.problems.push(Problem::at(place.clone(), message));
     }
 
     /// Records a mistake of a key, wherever that was set.
     pub(crate) fn wrong_key(&mut self, key: &str, message: impl Into<String>) {
-        self.problems.push(problem(self.place(key), message));
+        self.problems.push(Problem::at(self.place(key), message));
     }
 
     /// Returns a problem of a key, wherever that was set, to be recorded.
     pub(crate) fn problem_of(&self, key: &str, message: impl Into<String>) -> Problem {
-        problem(self.place(key), message)
+        Problem::at(self.place(key), message)
     }
 
     /// Records something to look at in the file as a whole.
@@ -91,7 +91,7 @@ impl Sheet {
 
     /// Records something to look at.
     pub(crate) fn warn_key(&mut self, key: &str, message: impl Into<String>) {
-        self.warnings.push(problem(self.place(key), message));
+        self.warnings.push(Problem::at(self.place(key), message));
     }
 
     /// Ends the reading: overrides that no key asked for are mistakes.
@@ -118,10 +118,6 @@ impl Sheet {
         self.places.insert(place.key.clone(), place.clone());
         place
     }
-}
-
-fn problem(place: Place, message: impl Into<String>) -> Problem {
-    Problem { line: place.line, key: Some(place.key), ..Problem::of_file(&place.file, message) }
 }
 
 /// One table that is being read, key by key.

@@ -1,5 +1,6 @@
 //! What is wrong with a file of settings, and where.
 
+use super::Place;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,11 @@ impl Problem {
     /// Returns a problem of a file as a whole.
     pub(crate) fn of_file(file: &Path, message: impl Into<String>) -> Self {
         Self { file: file.to_owned(), line: None, key: None, message: message.into(), hint: None }
+    }
+
+    /// Returns a problem of a key at its place.
+    pub(super) fn at(place: Place, message: impl Into<String>) -> Self {
+        Self { line: place.line, key: Some(place.key), ..Self::of_file(&place.file, message) }
     }
 
     /// Returns the problem with a hint.
