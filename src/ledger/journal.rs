@@ -86,9 +86,10 @@ impl Journal {
 
     /// Writes a call's record, and uses up the ticket of its opening if that was written. Blocks as an opening does.
     ///
-    /// What cannot be written waits in memory until it can, and is lost where too much waits; both are counted.
-    pub fn closing(&self, _ticket: Option<Ticket>, record: &Record) {
-        self.shared.close(record);
+    /// A record without a ticket is not written where the journal has twice its limit. What cannot be written waits in
+    /// memory until it can, and is lost where too much waits; both are counted.
+    pub fn closing(&self, ticket: Option<Ticket>, record: &Record) {
+        self.shared.close(ticket, record);
     }
 
     /// Returns how the journal is doing.

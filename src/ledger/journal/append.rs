@@ -18,7 +18,7 @@ thread_local! {
 /// One that is dropped becomes an interrupted call at the next start.
 #[derive(Debug)]
 #[must_use = "an opening without a closing is an interrupted call at the next start"]
-pub struct Ticket(());
+pub struct Ticket(pub(super) ());
 
 impl Shared {
     /// Writes an opening.
@@ -32,8 +32,22 @@ impl Shared {
             Some(()) => self.append_opening(opening.id, buffer),
             None => Err(JournalUnavailable::Failing("an opening is too long for an entry".into())),
         })?;
-        self.commit(number).inspect_err(|_| self.lock().refuse(opening.id))?;
+        self.commit(number).inspect_err(|_| self.take_back(opening.id))?;
         Ok(Ticket(()))
+    }
+
+    /// Refuses a call whose opening is written but not synced.
+    fn take_back(&self, id: RequestId) {
+        let mut frame = Vec::new();
+        entry::begin(&mut frame, Kind::Refused, id);
+        let is_sealed = entry::seal(&mut frame, self.salt).is_some();
+        let mut log = self.lock();
+        if let Some(opened_in) = log.open.get(&id).copied().filter(|_| is_sealed) {
+            // Behind the opening, since its segment has what a sync is missing anyway. Where the disk does not take
+            // it, the next start makes an interrupted call of the opening if the process dies before its time.
+            let _ = self.write(&mut log, opened_in, &frame);
+        }
+        log.refuse(id);
     }
 
     /// Returns the number of the entry.
@@ -67,14 +81,19 @@ impl Shared {
     }
 
     /// Writes a closing, or keeps it until it can be written.
-    pub(super) fn close(&self, record: &Record) {
-        let number = self.append_closing(record);
+    pub(super) fn close(&self, ticket: Option<Ticket>, record: &Record) {
+        let number = self.append_closing(ticket, record);
         // What is not synced is in the system's hands, where the reader finds it; the failure shows in the health.
         let _ = self.commit(number);
     }
 
+    /// Returns the size in bytes of all segments from which on no closing is taken but those that openings are owed.
+    pub(super) fn ceiling(&self) -> u64 {
+        self.settings.limit_bytes.saturating_mul(2)
+    }
+
     /// Returns the number of the last entry.
-    pub(super) fn append_closing(&self, record: &Record) -> u64 {
+    pub(super) fn append_closing(&self, ticket: Option<Ticket>, record: &Record) -> u64 {
         let laid_out = |buffer: &mut Vec<u8>| {
             entry::begin(buffer, Kind::Closing, record.id);
             payload::write_record(record, buffer)?;
@@ -84,7 +103,7 @@ impl Shared {
             let is_laid_out = laid_out(buffer).is_some();
             let mut log = self.lock();
             if is_laid_out {
-                self.append_or_keep(&mut log, record.id, buffer);
+                self.append_or_keep(&mut log, ticket, record.id, buffer);
             } else {
                 log.counts.lost_closings = log.counts.lost_closings.saturating_add(1);
                 tracing::error!(id = %record.id, "a record is lost: it is too long for the journal");
@@ -99,8 +118,10 @@ impl Shared {
         })
     }
 
-    fn append_or_keep(&self, log: &mut Log, id: RequestId, frame: &[u8]) {
+    fn append_or_keep(&self, log: &mut Log, ticket: Option<Ticket>, id: RequestId, frame: &[u8]) {
+        let has_room = || log.bytes.saturating_add(super::entries::size(frame.len())) <= self.ceiling();
         if log.failure.is_none()
+            && (ticket.is_some() || has_room())
             && let Ok(sequence) = self.append(log, frame)
         {
             log.closed(sequence, id);

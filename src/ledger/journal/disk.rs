@@ -13,6 +13,12 @@ pub(super) struct Disk {
     /// Whether syncs fail.
     #[cfg(test)]
     pub(super) has_broken_sync: std::sync::atomic::AtomicBool,
+    /// Held by a test while syncs are to take for ever.
+    #[cfg(test)]
+    pub(super) stall: std::sync::Mutex<()>,
+    /// Syncs that have begun.
+    #[cfg(test)]
+    pub(super) syncs: std::sync::atomic::AtomicUsize,
 }
 
 impl Disk {
@@ -28,10 +34,16 @@ impl Disk {
     #[cfg_attr(not(test), expect(clippy::unused_self, reason = "a disk has a state in tests alone"))]
     pub(super) fn sync(&self, file: &File) -> io::Result<()> {
         #[cfg(test)]
-        if self.has_broken_sync.load(std::sync::atomic::Ordering::SeqCst) {
-            return Err(io::ErrorKind::Other.into());
-        }
+        self.begin_sync()?;
         file.sync_data()
+    }
+
+    #[cfg(test)]
+    fn begin_sync(&self) -> io::Result<()> {
+        use std::sync::atomic::Ordering::SeqCst;
+        self.syncs.fetch_add(1, SeqCst);
+        drop(self.stall.lock().unwrap());
+        if self.has_broken_sync.load(SeqCst) { Err(io::ErrorKind::Other.into()) } else { Ok(()) }
     }
 
     #[cfg(test)]

@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Opening,
     /// A call's record.
     Closing,
+    /// A call whose opening is written was refused after all, and owes no record.
+    Refused,
 }
 
 impl Kind {
@@ -28,11 +30,12 @@ impl Kind {
         match self {
             Self::Opening => 1,
             Self::Closing => 2,
+            Self::Refused => 3,
         }
     }
 
     fn of(byte: u8) -> Option<Self> {
-        [Self::Opening, Self::Closing].into_iter().find(|kind| kind.byte() == byte)
+        [Self::Opening, Self::Closing, Self::Refused].into_iter().find(|kind| kind.byte() == byte)
     }
 }
 

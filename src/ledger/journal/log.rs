@@ -92,11 +92,22 @@ impl Shared {
     }
 
     pub(super) fn try_append(&self, log: &mut Log, frame: &[u8]) -> Result<u64, (PathBuf, io::Error)> {
-        let len = size(frame.len());
-        let sequence = match log.active_with_room(len, self.settings.segment_bytes) {
+        let sequence = match log.active_with_room(size(frame.len()), self.settings.segment_bytes) {
             Some(sequence) => sequence,
             None => self.begin_segment(log)?,
         };
+        self.write(log, sequence, frame)?;
+        Ok(sequence)
+    }
+
+    /// Writes an entry to a segment's end.
+    pub(super) fn write(
+        &self,
+        log: &mut Log,
+        sequence: u64,
+        frame: &[u8],
+    ) -> Result<(), (PathBuf, io::Error)> {
+        let len = size(frame.len());
         let Some(segment) = log.segments.get_mut(&sequence) else {
             return Err((self.dir.clone(), ErrorKind::NotFound.into()));
         };
@@ -110,7 +121,7 @@ impl Shared {
         log.bytes = log.bytes.saturating_add(len);
         log.unsynced.appended = log.unsynced.appended.saturating_add(1);
         log.unsynced.active = self.settings.fsync != Fsync::Never;
-        Ok(sequence)
+        Ok(())
     }
 
     /// Makes the next segment the active one.

@@ -101,6 +101,9 @@ impl Found {
                     self.open.remove(&frame.id);
                     closings = closings.saturating_add(1);
                 }
+                Kind::Refused => {
+                    self.open.remove(&frame.id);
+                }
             }
         }
     }

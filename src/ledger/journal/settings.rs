@@ -20,8 +20,12 @@ pub struct Settings {
     /// The size in bytes at which a segment is followed by the next; a quarter of `limit_bytes` at most.
     pub segment_bytes: u64,
     /// The size in bytes of all segments at which calls are refused. One file descriptor is held per segment.
+    ///
+    /// A call that was opened has its record written at any size. One that goes on although it was refused has it
+    /// written up to twice the limit; from there on its record waits in memory for room, as long as `overdue_bytes`
+    /// last. So the disk needs twice the limit, and what is owed to the calls that are open.
     pub limit_bytes: u64,
-    /// The most bytes of closings to hold in memory while the disk takes none.
+    /// The most bytes of closings to hold in memory while the journal takes none.
     pub overdue_bytes: usize,
 }
 

@@ -58,7 +58,7 @@ impl Shared {
             Err(error) => {
                 let mut log = self.lock();
                 synced.failed = (synced.upto, log.unsynced.appended);
-                log.active = None;
+                log.put_back_unsynced(files, directory);
                 Err(log.fail(&self.dir, &error))
             }
         }
@@ -74,6 +74,20 @@ impl Shared {
 }
 
 impl Log {
+    /// Leaves to the next sync what one did not cover. What comes next goes into another segment: the system may have
+    /// dropped a part of what it did not write, and nothing whole is to follow that.
+    fn put_back_unsynced(&mut self, files: Vec<Arc<File>>, directory: bool) {
+        if self
+            .active
+            .and_then(|sequence| self.segments.get(&sequence))
+            .is_some_and(|active| !active.is_empty())
+        {
+            self.seal();
+        }
+        self.unsynced.sealed.extend(files);
+        self.unsynced.directory |= directory;
+    }
+
     /// Takes what a sync is to cover: entries up to a number, the files that have them, and whether the directory.
     fn take_unsynced(&mut self) -> (u64, Vec<Arc<File>>, bool) {
         let mut files = std::mem::take(&mut self.unsynced.sealed);

@@ -50,7 +50,7 @@ fn drain(reader: &mut Reader) -> Vec<RequestId> {
 /// Returns a directory as the death of the process would leave it at this moment.
 fn killed(dir: &Path) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
-    for file in files(dir) {
+    for file in std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()) {
         std::fs::copy(&file, copy.path().join(file.file_name().unwrap())).unwrap();
     }
     copy

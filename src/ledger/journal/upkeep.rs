@@ -6,6 +6,7 @@ use super::overdue::Late;
 use super::segment;
 use super::settings::Fsync;
 use crate::clock::Clock;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +33,13 @@ impl Shared {
     /// Makes the journal writable again where it is not.
     pub(super) fn heal(&self) {
         self.look_after_place();
-        while self.try_heal() == Left::More {}
+        if !self.lock().needs_healing(self.ceiling()) {
+            return;
+        }
+        match self.probe() {
+            Ok(()) => while self.try_heal() == Left::More {},
+            Err((path, error)) => drop(self.lock().fail(&path, &error)),
+        }
     }
 
     /// Where somebody deleted or moved the files, what is in them can still be read, but the next entries need others.
@@ -41,18 +48,34 @@ impl Shared {
         let active = log.active.and_then(|sequence| Some((sequence, log.segments.get(&sequence)?)));
         let is_lost = active
             .is_some_and(|(sequence, segment)| !leads_to(&segment::path(&self.dir, sequence), &segment.file));
-        if is_lost || !log.lock.is_in_place() {
+        let has_moved = !log.lock.is_in_place();
+        if is_lost || has_moved {
             tracing::warn!(dir = %self.place, "the journal's files were deleted or moved: it begins anew");
             log.seal();
             log.failure.get_or_insert_with(|| "its files were deleted or moved".into());
         }
+        if has_moved {
+            match DirLock::acquire(&self.dir) {
+                Ok(lock) => log.lock = lock,
+                Err(error) => drop(log.fail(&self.dir, &io::Error::other(error))),
+            }
+        }
+    }
+
+    /// Finds out whether the disk takes something. Nobody waits for it: a disk that is ill can take its time.
+    fn probe(&self) -> Result<(), (PathBuf, io::Error)> {
+        let path = self.dir.join("probe");
+        let written = File::create(&path).and_then(|file| {
+            self.disk.write(&file, &PROBE, 0)?;
+            if self.settings.fsync == Fsync::Never { Ok(()) } else { self.disk.sync(&file) }
+        });
+        // It means nothing to anybody; what is left of it is overwritten by the next.
+        let _ = std::fs::remove_file(&path);
+        written.map_err(|error| (path, error))
     }
 
     fn try_heal(&self) -> Left {
         let mut log = self.lock();
-        if log.failure.is_none() && log.active.is_some() {
-            return Left::Nothing;
-        }
         match self.write_anew(&mut log) {
             Ok(Left::More) => Left::More,
             Ok(Left::Nothing) => {
@@ -70,14 +93,16 @@ impl Shared {
 
     fn write_anew(&self, log: &mut Log) -> Result<Left, (PathBuf, io::Error)> {
         if !log.lock.is_in_place() {
-            log.lock =
-                DirLock::acquire(&self.dir).map_err(|error| (self.dir.clone(), io::Error::other(error)))?;
+            return Err((self.dir.clone(), io::ErrorKind::NotFound.into()));
         }
         if log.active.is_none() {
             self.begin_segment(log)?;
         }
         for _ in 0..ROUND {
-            let Some(late) = log.overdue.pop() else { return self.probe(log).map(|()| Left::Nothing) };
+            if log.bytes >= self.ceiling() {
+                return Ok(Left::Nothing);
+            }
+            let Some(late) = log.overdue.pop() else { return Ok(Left::Nothing) };
             self.write_late(log, late)?;
         }
         Ok(Left::More)
@@ -99,26 +124,14 @@ impl Shared {
         }
     }
 
-    /// Finds out whether the disk takes something, which is cut off again.
-    fn probe(&self, log: &mut Log) -> Result<(), (PathBuf, io::Error)> {
-        let active = log.active.and_then(|sequence| Some((sequence, log.segments.get(&sequence)?)));
-        let Some((sequence, segment)) = active else { return Ok(()) };
-        let written = self.disk.write(&segment.file, &PROBE, segment.len).and_then(|()| {
-            if self.settings.fsync == Fsync::Never { Ok(()) } else { self.disk.sync(&segment.file) }
-        });
-        if segment.file.set_len(segment.len).is_err() {
-            log.seal();
-        }
-        written.map_err(|error| (segment::path(&self.dir, sequence), error))
-    }
-
-    /// Begins the next segment where the active one is old, or stands in the way of a full journal's emptying.
+    /// Begins the next segment where the active one is old, or is drained and holds what a full journal needs.
     pub(super) fn rotate(&self) {
         let mut log = self.lock();
         let now = Clock::system().since_epoch();
         let active = log.active.and_then(|sequence| log.segments.get(&sequence));
         let is_due = active.is_some_and(|segment| {
-            !segment.is_empty() && (log.full || now.saturating_sub(segment.created) >= MAX_AGE)
+            let is_in_the_way = log.full && segment.pending == 0;
+            !segment.is_empty() && (is_in_the_way || now.saturating_sub(segment.created) >= MAX_AGE)
         });
         if is_due && let Err((path, error)) = self.begin_segment(&mut log) {
             log.fail(&path, &error);
@@ -147,6 +160,7 @@ impl Shared {
 
     /// Writes what waits, syncs, and deletes what is not needed, the active segment too.
     pub(super) fn finish(&self) {
+        self.sweep();
         self.heal();
         if self.settings.fsync != Fsync::Never {
             // A failure is in the log.
@@ -156,12 +170,17 @@ impl Shared {
         self.sweep();
         let left = self.lock().overdue.len();
         if left > 0 {
-            tracing::error!(records = left, "records are lost: the journal could not be written to the end");
+            tracing::error!(records = left, "records are lost: the journal did not take them to the end");
         }
     }
 }
 
 impl Log {
+    fn needs_healing(&self, ceiling: u64) -> bool {
+        let could_take_more = self.overdue.len() > 0 && self.bytes < ceiling;
+        self.failure.is_some() || self.active.is_none() || could_take_more
+    }
+
     fn done(&self) -> Vec<u64> {
         let others = self.segments.iter().filter(|(sequence, _)| self.active != Some(**sequence));
         others.filter(|(_, segment)| segment.is_done()).map(|(sequence, _)| *sequence).collect()

@@ -112,3 +112,57 @@ fn what_no_sync_covers_is_refused() {
     assert_eq!(drain(&mut started.reader), [opening(0).id]);
     until(journal, |health| health.segments == 1);
 }
+
+#[test]
+fn an_opening_that_was_refused_for_want_of_a_sync_is_no_interrupted_call() {
+    let dir = tempfile::tempdir().unwrap();
+    let started = start(dir.path(), Settings { fsync: Fsync::Always, ..SMALL });
+    let journal = &started.journal;
+    let ticket = journal.opening(&opening(0).view()).unwrap();
+    journal.shared.disk.has_broken_sync.store(true, Ordering::SeqCst);
+    journal.opening(&opening(1).view()).unwrap_err();
+    let copy = killed(dir.path());
+    let mut restarted = start(copy.path(), SMALL);
+    assert_eq!(restarted.recovery.interrupted, 1);
+    assert_eq!(drain(&mut restarted.reader), [opening(0).id]);
+    drop(ticket);
+}
+
+#[test]
+fn what_a_sync_did_not_cover_is_left_to_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let started = start(dir.path(), Settings { fsync: Fsync::Interval, ..SMALL });
+    let shared = &started.journal.shared;
+    shared.disk.has_broken_sync.store(true, Ordering::SeqCst);
+    call(&started.journal, 0);
+    for _ in 0..2 {
+        shared.sync().unwrap_err();
+        let synced = shared.synced.lock().unwrap();
+        assert_eq!(shared.lock().unsynced.sealed.len(), 1);
+        assert!(shared.lock().segments.len() <= 2);
+        drop(synced);
+    }
+}
+
+#[test]
+fn a_disk_that_stalls_while_it_is_tried_holds_nobody_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let started = start(dir.path(), Settings { fsync: Fsync::Always, ..SMALL });
+    let shared = &started.journal.shared;
+    let stalled = shared.disk.stall.lock().unwrap();
+    let before = shared.disk.syncs.load(Ordering::SeqCst);
+    set_room(&started.journal, Some(0));
+    started.journal.opening(&opening(0).view()).unwrap_err();
+    set_room(&started.journal, None);
+    for _ in 0..400 {
+        if shared.disk.syncs.load(Ordering::SeqCst) > before {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    assert!(shared.disk.syncs.load(Ordering::SeqCst) > before);
+    let is_free = shared.log.try_lock().is_ok();
+    drop(stalled);
+    assert!(is_free);
+    until(&started.journal, |health| health.failing.is_none());
+}

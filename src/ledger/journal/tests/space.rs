@@ -82,3 +82,56 @@ fn what_is_not_confirmed_is_read_again() {
     assert_eq!(drain(&mut started.reader), ids[5..]);
     assert!(!started.reader.wait(Duration::ZERO));
 }
+
+/// Fills a journal with drainable calls until it refuses the next one, whose number is returned.
+fn fill(journal: &Journal) -> u64 {
+    let fits = |number: &u64| match journal.opening(&opening(*number).view()) {
+        Ok(ticket) => {
+            journal.closing(Some(ticket), &record(*number));
+            true
+        }
+        Err(_) => false,
+    };
+    (0..).find(|number| !fits(number)).unwrap()
+}
+
+#[test]
+fn a_full_journal_does_not_become_many_small_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let started = start(dir.path(), Settings { limit_bytes: 16 << 10, ..SMALL });
+    let journal = &started.journal;
+    let first = fill(journal);
+    for number in first..first + 20 {
+        journal.closing(None, &record(number));
+        journal.shared.rotate();
+    }
+    let health = journal.health();
+    let needed = usize::try_from(health.bytes / 1500).unwrap();
+    assert!(health.segments <= needed, "{health:?}");
+}
+
+#[test]
+fn closings_of_calls_that_were_let_through_stop_at_twice_the_limit_and_go_on_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { limit_bytes: 16 << 10, overdue_bytes: 4 << 10, ..SMALL };
+    let mut started = start(dir.path(), settings);
+    let journal = &started.journal;
+    let held = journal.opening(&opening(1000).view()).unwrap();
+    let first = fill(journal);
+    for number in first..first + 200 {
+        journal.closing(None, &record(number));
+    }
+    let health = journal.health();
+    assert!(health.bytes <= 32 << 10, "{health:?}");
+    let waiting = health.overdue_closings - health.lost_closings;
+    assert!(waiting > 0 && health.lost_closings > 0, "{health:?}");
+    journal.closing(Some(held), &record(1000));
+    assert_eq!(
+        journal.health().overdue_closings,
+        health.overdue_closings,
+        "an opened call's closing is taken"
+    );
+    drain(&mut started.reader);
+    until(journal, |health| health.pending_records == waiting && started.reader.wait(Duration::ZERO));
+    assert_eq!(u64::try_from(drain(&mut started.reader).len()).unwrap(), waiting);
+}
