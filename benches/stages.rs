@@ -24,8 +24,8 @@ use tollgate::domain::{
 use tollgate::forward::sign::{Scope, Signable, SigningKeys, sign};
 use tollgate::gateway::{Setting, Snapshot};
 use tollgate::identify::identify;
-use tollgate::ledger::Opening;
 use tollgate::ledger::journal::{Journal, Settings};
+use tollgate::ledger::{Opening, OpeningRef};
 use tollgate::metrics::Metrics;
 use tollgate::operation;
 use tollgate::price::{PriceTable, Used};
@@ -152,7 +152,7 @@ fn journal(criterion: &mut Criterion) {
     let record = record(&opening);
     criterion.bench_function("journal: opening + closing", |bencher| {
         bencher.iter(|| {
-            let ticket = started.journal.opening(&black_box(&opening).view()).unwrap();
+            let ticket = started.journal.opening(&view(black_box(&opening))).unwrap();
             started.journal.closing(Some(ticket), black_box(&record));
         });
     });
@@ -177,6 +177,24 @@ fn opening() -> Opening {
         labels: BTreeMap::from([("feature".to_owned(), "search".to_owned())]),
         request_text_bytes: 1000,
         max_output_tokens: Some(4096),
+    }
+}
+
+fn view(opening: &Opening) -> OpeningRef<'_> {
+    OpeningRef {
+        id: opening.id,
+        started_at: opening.started_at,
+        service: &opening.service,
+        tags: &opening.tags,
+        operation: opening.operation,
+        requested_model: opening.requested_model.as_ref(),
+        source_model: opening.source_model.as_ref(),
+        profile_arn: opening.profile_arn.as_ref(),
+        region: &opening.region,
+        key_id: opening.key_id.as_deref(),
+        labels: &opening.labels,
+        request_text_bytes: opening.request_text_bytes,
+        max_output_tokens: opening.max_output_tokens,
     }
 }
 

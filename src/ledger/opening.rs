@@ -67,9 +67,10 @@ pub struct OpeningRef<'a> {
     pub max_output_tokens: Option<u64>,
 }
 
+#[cfg(test)]
 impl Opening {
     /// Lends the opening.
-    pub fn view(&self) -> OpeningRef<'_> {
+    pub(crate) fn view(&self) -> OpeningRef<'_> {
         OpeningRef {
             id: self.id,
             started_at: self.started_at,

@@ -45,7 +45,8 @@ pub enum JournalError {
         /// The newest known format.
         known: u32,
     },
-    /// An entry is broken, and whole ones follow: no crash leaves that behind.
+    /// An entry is broken, and whole ones follow. The death of a process leaves no such thing; a loss of power can,
+    /// where not all was synced.
     #[error("{file} is damaged at byte {offset}: {reason}")]
     Damaged {
         /// The segment.
@@ -80,8 +81,9 @@ impl JournalError {
                 file.display()
             ),
             Self::Damaged { file, .. } => format!(
-                "look after the disk, then move {} out of the directory and start again: calls that it alone holds \
-                 and that the store does not have yet are then missing from the ledger",
+                "if the machine lost power, this is what was not synced by then; otherwise look after the disk. Move {} \
+                 out of the directory and start again: of the calls, only those that this file alone holds and that \
+                 the store does not have yet are then missing from the ledger",
                 file.display()
             ),
             Self::Thread(_) => {

@@ -1,10 +1,7 @@
 //! How a journal is doing.
 
 use super::log::{Log, Shared};
-use super::segment::Segment;
-use crate::clock::Clock;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How a journal is doing; counts are since the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +10,6 @@ pub struct Health {
     pub failing: Option<Arc<str>>,
     /// Records that the store has not confirmed, those that wait in memory among them.
     pub pending_records: u64,
-    /// The age of the oldest segment that has such records: none of them is older.
-    pub oldest_pending: Option<Duration>,
     /// Files.
     pub segments: usize,
     /// Bytes in them.
@@ -32,15 +27,11 @@ pub struct Health {
 impl Shared {
     /// Returns how the journal is doing.
     pub(super) fn health(&self) -> Health {
-        let now = Clock::system().since_epoch();
         let log = self.lock();
         let overdue = u64::try_from(log.overdue.len()).unwrap_or(u64::MAX);
-        let mut undrained = log.segments.values().filter(|segment| segment.pending > 0);
-        let age = |segment: &Segment| now.saturating_sub(segment.created);
         Health {
             failing: self.failing(&log),
             pending_records: log.pending.saturating_add(overdue),
-            oldest_pending: undrained.next().map(age),
             segments: log.segments.len(),
             bytes: log.bytes,
             refused_openings: log.counts.refused_openings,
