@@ -15,6 +15,7 @@
 
 mod append;
 mod carry;
+mod confirmed;
 mod dir_lock;
 mod disk;
 mod entries;
@@ -65,8 +66,8 @@ impl Journal {
     /// open, `record_of` makes the record, which is then drained like any other.
     ///
     /// # Errors
-    /// The directory cannot be used, or holds what no crash leaves behind; then nothing in it was changed. A disk that
-    /// is full is no error: the journal starts, [failing](Health::failing).
+    /// The directory cannot be used, or holds what the death of a process does not leave behind; then nothing in it
+    /// was changed. A disk that is full is no error: the journal starts, [failing](Health::failing).
     pub fn start(
         dir: &Path,
         settings: Settings,

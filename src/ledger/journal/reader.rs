@@ -1,11 +1,12 @@
 //! The way of records out of the journal, for the drainer.
 
+use super::confirmed;
 use super::entries::{Entries, Next};
 use super::entry::Kind;
 use super::error::JournalError;
 use super::log::{Log, Shared};
 use super::payload;
-use super::segment::{self, HEADER};
+use super::segment;
 use crate::clock::Clock;
 use crate::domain::Record;
 use std::fs::File;
@@ -46,7 +47,7 @@ struct Piece {
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, confirmed: Position { sequence: 0, offset: HEADER } }
+        Self { shared, confirmed: Position { sequence: 0, offset: 0 } }
     }
 
     /// Waits until there is something to read, for so long at most. Returns whether there is.
@@ -124,12 +125,28 @@ impl Reader {
     pub fn confirm(&mut self, batch: Batch) {
         let Batch { from, end, .. } = batch;
         self.confirmed = end;
+        if from.is_empty() {
+            return;
+        }
         let mut log = self.shared.lock();
+        log.confirm(from, end);
+        let confirmations = log.confirmations();
+        drop(log);
+        // Where this fails, the same records are handed out again after a crash.
+        let _ = confirmed::write(&self.shared.dir, &confirmations);
+    }
+}
+
+impl Log {
+    fn confirm(&mut self, from: Vec<(u64, u64)>, end: Position) {
         for (sequence, count) in from {
-            if let Some(segment) = log.segments.get_mut(&sequence) {
+            if let Some(segment) = self.segments.get_mut(&sequence) {
                 segment.pending = segment.pending.saturating_sub(count);
             }
-            log.pending = log.pending.saturating_sub(count);
+            self.pending = self.pending.saturating_sub(count);
+        }
+        for (sequence, segment) in self.segments.range_mut(..=end.sequence) {
+            segment.confirmed = if *sequence < end.sequence { segment.len } else { end.offset };
         }
     }
 }
@@ -148,8 +165,9 @@ impl Log {
     fn piece(&self, position: &mut Position) -> Option<Piece> {
         for (sequence, segment) in self.segments.range(position.sequence..) {
             if *sequence > position.sequence {
-                *position = Position { sequence: *sequence, offset: HEADER };
+                *position = Position { sequence: *sequence, offset: 0 };
             }
+            position.offset = position.offset.max(segment.confirmed);
             if position.offset < segment.len {
                 return Some(Piece { file: Arc::clone(&segment.file), salt: segment.salt, end: segment.len });
             }

@@ -1,5 +1,6 @@
 //! What is found in a journal's directory at start. Nothing is changed here.
 
+use super::confirmed::Confirmed;
 use super::entries::{Entries, Next, size};
 use super::entry::{self, Kind, Parsed};
 use super::error::JournalError;
@@ -48,9 +49,10 @@ pub struct Tail {
 /// Reads all segments in a directory.
 pub(super) fn scan(dir: &Path) -> Result<Found, JournalError> {
     let mut found = Found::default();
+    let confirmed = Confirmed::read(dir);
     for (sequence, file) in segments(dir)? {
         found.next_sequence = sequence.saturating_add(1);
-        found.read(sequence, &file)?;
+        found.read(sequence, &file, &confirmed)?;
     }
     Ok(found)
 }
@@ -68,7 +70,7 @@ fn segments(dir: &Path) -> Result<BTreeMap<u64, PathBuf>, JournalError> {
 }
 
 impl Found {
-    fn read(&mut self, sequence: u64, path: &Path) -> Result<(), JournalError> {
+    fn read(&mut self, sequence: u64, path: &Path, confirmed: &Confirmed) -> Result<(), JournalError> {
         let failed = |source| JournalError::Segment { file: path.to_owned(), source };
         let file = File::options().read(true).write(true).open(path).map_err(failed)?;
         let len = file.metadata().map_err(failed)?.len();
@@ -78,17 +80,18 @@ impl Found {
             return Ok(());
         };
         let mut entries = Entries::new(Arc::clone(&file), header.salt, HEADER, len);
-        let pending = self.take(sequence, &mut entries).map_err(failed)?;
+        let confirmed = confirmed.offset(sequence, header.salt);
+        let pending = self.take(sequence, &mut entries, confirmed).map_err(failed)?;
         let whole = entries.offset();
         if whole < len {
             self.tails.push(tail(path, header.salt, &mut entries)?);
         }
-        self.segments.insert(sequence, Segment { pending, ..Segment::new(file, header, whole) });
+        self.segments.insert(sequence, Segment { pending, confirmed, ..Segment::new(file, header, whole) });
         Ok(())
     }
 
-    /// Takes all whole entries, and returns how many closings are among them.
-    fn take(&mut self, sequence: u64, entries: &mut Entries) -> io::Result<u64> {
+    /// Takes all whole entries, and returns how many closings are among them that are not confirmed.
+    fn take(&mut self, sequence: u64, entries: &mut Entries, confirmed: u64) -> io::Result<u64> {
         let mut closings = 0_u64;
         loop {
             let offset = entries.offset();
@@ -99,7 +102,7 @@ impl Found {
                 }
                 Kind::Closing => {
                     self.open.remove(&frame.id);
-                    closings = closings.saturating_add(1);
+                    closings = closings.saturating_add(u64::from(offset >= confirmed));
                 }
                 Kind::Refused => {
                     self.open.remove(&frame.id);

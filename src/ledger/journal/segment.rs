@@ -32,6 +32,8 @@ pub(super) struct Segment {
     pub(super) open: u64,
     /// Closings that the store has not confirmed.
     pub(super) pending: u64,
+    /// The offset before which it has all closings confirmed.
+    pub(super) confirmed: u64,
     /// Whether it could not be deleted before, so that this is said once.
     pub(super) resists: bool,
 }
@@ -39,7 +41,16 @@ pub(super) struct Segment {
 impl Segment {
     /// Returns a segment of which nothing but the file is known.
     pub(super) fn new(file: Arc<File>, header: Header, len: u64) -> Self {
-        Self { file, salt: header.salt, len, created: header.created, open: 0, pending: 0, resists: false }
+        Self {
+            file,
+            salt: header.salt,
+            len,
+            created: header.created,
+            open: 0,
+            pending: 0,
+            confirmed: HEADER,
+            resists: false,
+        }
     }
 
     /// Tells whether it has no entry.

@@ -1,5 +1,6 @@
 //! The journal from the outside, over real files.
 
+mod confirm;
 mod crash;
 mod healing;
 mod payload;
