@@ -90,7 +90,8 @@ impl Journal {
     /// A record without a ticket is not written where the journal has twice its limit. What cannot be written waits in
     /// memory until it can, and is lost where too much waits; both are counted.
     pub fn closing(&self, ticket: Option<Ticket>, record: &Record) {
-        self.shared.close(ticket, record);
+        let limit_bytes = ticket.map_or_else(|| self.shared.ceiling(), |_owed| u64::MAX);
+        self.shared.close(limit_bytes, record);
     }
 
     /// Returns how the journal is doing.

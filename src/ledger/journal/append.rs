@@ -18,7 +18,7 @@ thread_local! {
 /// One that is dropped becomes an interrupted call at the next start.
 #[derive(Debug)]
 #[must_use = "an opening without a closing is an interrupted call at the next start"]
-pub struct Ticket(pub(super) ());
+pub struct Ticket(());
 
 impl Shared {
     /// Writes an opening.
@@ -80,9 +80,9 @@ impl Shared {
         self.append(log, frame).map_err(JournalUnavailable::Failing)
     }
 
-    /// Writes a closing, or keeps it until it can be written.
-    pub(super) fn close(&self, ticket: Option<Ticket>, record: &Record) {
-        let number = self.append_closing(ticket, record);
+    /// Writes a closing while all segments have so many bytes at most, or keeps it until it can be written.
+    pub(super) fn close(&self, limit_bytes: u64, record: &Record) {
+        let number = self.append_closing(limit_bytes, record);
         // What is not synced is in the system's hands, where the reader finds it; the failure shows in the health.
         let _ = self.commit(number);
     }
@@ -93,7 +93,7 @@ impl Shared {
     }
 
     /// Returns the number of the last entry.
-    pub(super) fn append_closing(&self, ticket: Option<Ticket>, record: &Record) -> u64 {
+    pub(super) fn append_closing(&self, limit_bytes: u64, record: &Record) -> u64 {
         let laid_out = |buffer: &mut Vec<u8>| {
             entry::begin(buffer, Kind::Closing, record.id);
             payload::write_record(record, buffer)?;
@@ -103,7 +103,7 @@ impl Shared {
             let is_laid_out = laid_out(buffer).is_some();
             let mut log = self.lock();
             if is_laid_out {
-                self.append_or_keep(&mut log, ticket, record.id, buffer);
+                self.append_or_keep(&mut log, limit_bytes, record.id, buffer);
             } else {
                 log.counts.lost_closings = log.counts.lost_closings.saturating_add(1);
                 tracing::error!(id = %record.id, "a record is lost: it is too long for the journal");
@@ -118,10 +118,10 @@ impl Shared {
         })
     }
 
-    fn append_or_keep(&self, log: &mut Log, ticket: Option<Ticket>, id: RequestId, frame: &[u8]) {
-        let has_room = || log.bytes.saturating_add(super::entries::size(frame.len())) <= self.ceiling();
+    fn append_or_keep(&self, log: &mut Log, limit_bytes: u64, id: RequestId, frame: &[u8]) {
+        let has_room = log.bytes.saturating_add(super::entries::size(frame.len())) <= limit_bytes;
         if log.failure.is_none()
-            && (ticket.is_some() || has_room())
+            && has_room
             && let Ok(sequence) = self.append(log, frame)
         {
             log.closed(sequence, id);

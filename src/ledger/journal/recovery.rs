@@ -1,7 +1,6 @@
 //! The start of a journal: what the last process left behind is looked at, then repaired, then taken over.
 
 use super::Journal;
-use super::append::Ticket;
 use super::dir_lock::DirLock;
 use super::disk::Disk;
 use super::entries::{Entries, Next};
@@ -64,7 +63,7 @@ pub(super) fn start(
     shared.heal();
     for (sequence, opening) in open {
         shared.lock().opened(sequence, opening.id);
-        shared.append_closing(Some(Ticket(())), &record_of(opening));
+        shared.append_closing(u64::MAX, &record_of(opening));
     }
     if settings.fsync != Fsync::Never {
         // A failure is in the log and in the health, and heals.

@@ -2,10 +2,10 @@
 
 use super::error::JournalUnavailable;
 use super::log::{Log, Shared};
+use super::segment::Segment;
 use super::settings::Fsync;
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -49,53 +49,59 @@ impl Shared {
     }
 
     fn sync_written(&self, synced: &mut Synced) -> Result<(), Arc<str>> {
-        let (appended, files, directory) = self.lock().take_unsynced();
-        match self.sync_all(&files, directory.then_some(&self.dir)) {
+        let covered = self.lock().take_unsynced();
+        match self.sync_all(&covered) {
             Ok(()) => {
-                synced.upto = appended;
+                synced.upto = covered.appended;
                 Ok(())
             }
             Err(error) => {
                 let mut log = self.lock();
                 synced.failed = (synced.upto, log.unsynced.appended);
-                log.put_back_unsynced(files, directory);
+                log.put_back(covered);
                 Err(log.fail(&self.dir, &error))
             }
         }
     }
 
-    fn sync_all(&self, files: &[Arc<File>], directory: Option<&PathBuf>) -> io::Result<()> {
-        files.iter().try_for_each(|file| self.disk.sync(file))?;
-        match directory {
-            Some(directory) => File::open(directory)?.sync_all(),
-            None => Ok(()),
-        }
+    fn sync_all(&self, covered: &Covered) -> io::Result<()> {
+        covered.files.iter().try_for_each(|file| self.disk.sync(file))?;
+        if covered.directory { File::open(&self.dir)?.sync_all() } else { Ok(()) }
     }
 }
 
+/// What a sync is to cover.
+struct Covered {
+    /// Entries up to this number.
+    appended: u64,
+    /// The files that have them.
+    files: Vec<Arc<File>>,
+    /// Whether the directory.
+    directory: bool,
+}
+
 impl Log {
-    /// Leaves to the next sync what one did not cover. What comes next goes into another segment: the system may have
-    /// dropped a part of what it did not write, and nothing whole is to follow that.
-    fn put_back_unsynced(&mut self, files: Vec<Arc<File>>, directory: bool) {
-        if self
-            .active
-            .and_then(|sequence| self.segments.get(&sequence))
-            .is_some_and(|active| !active.is_empty())
-        {
-            self.seal();
-        }
-        self.unsynced.sealed.extend(files);
-        self.unsynced.directory |= directory;
+    fn take_unsynced(&mut self) -> Covered {
+        let mut files = std::mem::take(&mut self.unsynced.sealed);
+        files.extend(
+            self.active_segment().filter(|_| self.unsynced.active).map(|active| Arc::clone(&active.file)),
+        );
+        self.unsynced.active = false;
+        let directory = std::mem::take(&mut self.unsynced.directory);
+        Covered { appended: self.unsynced.appended, files, directory }
     }
 
-    /// Takes what a sync is to cover: entries up to a number, the files that have them, and whether the directory.
-    fn take_unsynced(&mut self) -> (u64, Vec<Arc<File>>, bool) {
-        let mut files = std::mem::take(&mut self.unsynced.sealed);
-        let active = self.active.and_then(|sequence| self.segments.get(&sequence));
-        if let Some(segment) = active.filter(|_| self.unsynced.active) {
-            files.push(Arc::clone(&segment.file));
+    /// Leaves to the next sync what one did not cover. What comes next goes into another segment: the system may have
+    /// dropped a part of what it did not write, and nothing whole is to follow that.
+    fn put_back(&mut self, covered: Covered) {
+        if self.active_segment().is_some_and(|active| !active.is_empty()) {
+            self.seal();
         }
-        self.unsynced.active = false;
-        (self.unsynced.appended, files, std::mem::take(&mut self.unsynced.directory))
+        self.unsynced.sealed.extend(covered.files);
+        self.unsynced.directory |= covered.directory;
+    }
+
+    fn active_segment(&self) -> Option<&Segment> {
+        self.active.and_then(|sequence| self.segments.get(&sequence))
     }
 }
