@@ -1,6 +1,7 @@
 //! Where a ledger is, as the configuration names it.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// What a store's name may look like, for messages.
@@ -77,27 +78,35 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
-/// Returns a URL with `***` in place of what may be a password: after the user's name, and in a parameter.
+/// Returns a URL with `***` in place of what may be a password: after the user's name, and in a parameter. Of a URL that
+/// can be read in several ways it shows what is no password in any of them.
 fn without_passwords(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let (address, parameters) = match rest.split_once('?') {
-        Some((address, parameters)) => (address, Some(parameters)),
-        None => (rest, None),
-    };
+    let hidden = passwords(rest);
     let mut shown = format!("{scheme}://");
-    match address.rsplit_once('@') {
-        Some((user, host)) => {
-            let (name, password) = user.split_once(':').map_or((user, ""), |(name, _)| (name, ":***"));
-            shown.extend([name, password, "@", host]);
+    let mut was_hidden = false;
+    for (at, letter) in rest.char_indices() {
+        let is_hidden = hidden.iter().any(|password| password.contains(&at));
+        if !is_hidden {
+            shown.push(letter);
+        } else if !was_hidden {
+            shown.push_str("***");
         }
-        None => shown.push_str(address),
-    }
-    for (at, parameter) in parameters.iter().flat_map(|all| all.split('&')).enumerate() {
-        let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let value = if key.contains("password") { "***" } else { value };
-        shown.extend([if at == 0 { "?" } else { "&" }, key, "=", value]);
+        was_hidden = is_hidden;
     }
     shown
+}
+
+/// Returns where passwords may stand in what follows a URL's scheme. An `@`, a `?` or a `&` may belong to one.
+fn passwords(rest: &str) -> Vec<Range<usize>> {
+    let of_user = rest.find(':').zip(rest.rfind('@')).map(|(colon, end)| colon + 1..end);
+    let parameters = rest.match_indices(['?', '&']).filter_map(|(mark, _)| {
+        let (key, value) = rest.get(mark + 1..)?.split_once('=')?;
+        let value = value.split('&').next()?;
+        let start = mark + key.len() + 2;
+        key.to_ascii_lowercase().contains("pass").then_some(start..start + value.len())
+    });
+    of_user.into_iter().chain(parameters).collect()
 }
 
 #[cfg(test)]
@@ -120,6 +129,16 @@ mod tests {
             ("postgres://u:secret@h:5432/db", "postgres://u:***@h:5432/db"),
             ("postgresql://u:s@cr@t@h/db", "postgresql://u:***@h/db"),
             ("postgres://u@h/db", "postgres://u@h/db"),
+            ("postgres://u:sec?ret@127.0.0.1:1/db", "postgres://u:***@127.0.0.1:1/db"),
+            ("postgres://u:se?c@ret@h/db?a=b", "postgres://u:***@h/db?a=b"),
+            ("postgres://u:s&password=x@h/db", "postgres://u:***"),
+            ("postgres://u@h/db?password=sec@ret&a=b", "postgres://u@h/db?password=***&a=b"),
+            ("postgres://u:secret@h/db?application_name=a@b", "postgres://u:***@b"),
+            (
+                "postgres://h/db?sslPassword=secret&passfile=secret",
+                "postgres://h/db?sslPassword=***&passfile=***",
+            ),
+            ("postgres://h/db?sslmode", "postgres://h/db?sslmode"),
             ("postgres://h/db?user=u&password=secret", "postgres://h/db?user=u&password=***"),
             ("postgres:///db?host=/run/postgresql", "postgres:///db?host=/run/postgresql"),
         ] {
