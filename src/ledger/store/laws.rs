@@ -16,8 +16,9 @@ use time::OffsetDateTime;
 /// The keys of labels that enter rollups in a store under test; its records have others too.
 pub(crate) const LABEL_KEYS: [&str; 1] = ["a"];
 
-/// Holds a kind of store to its promises. `store` makes an empty one, with [`LABEL_KEYS`].
-pub(crate) fn laws(store: impl Fn() -> Box<dyn Store>) {
+/// Holds a kind of store to its promises. `place` finds room for an empty one, which it opens with some keys of labels.
+pub(crate) fn laws<P: Fn(&[&str]) -> Box<dyn Store>>(place: impl Fn() -> P) {
+    let store = || place()(&LABEL_KEYS);
     replays::replays_change_nothing(&store);
     replays::the_first_record_of_an_id_stays(&mut *store());
     replays::no_amount_is_too_much(&mut *store());
@@ -31,6 +32,7 @@ pub(crate) fn laws(store: impl Fn() -> Box<dyn Store>) {
     corrections::a_correction_happens_once(&mut *store());
     corrections::another_charge_by_now_is_left_alone(&mut *store());
     corrections::a_forgotten_rollup_stays_forgotten(&mut *store());
+    corrections::a_correction_finds_the_rollup_that_its_record_entered(&place());
 }
 
 /// The span of hours that all test records lie in.

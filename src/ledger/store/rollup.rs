@@ -1,11 +1,10 @@
 //! What new records add to the hourly rollups.
 
-use super::row::{map_json, micros};
+use super::row::micros;
 use super::{Charge, Totals};
 use crate::domain::{Money, Record, UsageSource};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, btree_map};
-use time::OffsetDateTime;
 
 /// Microseconds of an hour.
 pub(super) const HOUR: i64 = 3_600_000_000;
@@ -17,61 +16,60 @@ pub(super) struct RollupKey<D> {
     pub(super) hour: i64,
     /// The dimensions.
     pub(super) dimensions: D,
-    /// The labels that are on the allow-list, as [`map_json`] writes them; `{}` where there are none.
+    /// The labels that are on the allow-list, as [`map_json`](super::row::map_json) writes them; `{}` where there are none.
     pub(super) labels: Cow<'static, str>,
 }
 
 impl<D> RollupKey<D> {
-    /// Returns the rollup of a call that started then and had those labels.
-    pub(super) fn new(
-        dimensions: D,
-        started_at: OffsetDateTime,
-        labels: &BTreeMap<String, String>,
-        allowed: &[String],
-    ) -> Self {
-        let started_at = micros(started_at);
+    /// Returns the rollup of a record; `allowed` are the keys of the labels that enter rollups.
+    pub(super) fn of(record: &Record, dimensions: D, allowed: &[String]) -> Self {
+        Self::new(dimensions, micros(record.started_at), labels_json(&record.labels, allowed))
+    }
+
+    /// Returns the rollup of a record by when it started, in microseconds since the epoch, and by those of its labels
+    /// that [`Self::labels_of_record`] told.
+    pub(super) fn new(dimensions: D, started_at: i64, labels: Option<String>) -> Self {
         let hour = started_at.saturating_sub(started_at.rem_euclid(HOUR));
-        Self { hour, dimensions, labels: labels_json(labels, allowed) }
+        Self { hour, dimensions, labels: labels.map_or(Cow::Borrowed("{}"), Cow::Owned) }
+    }
+
+    /// Returns what a record is to keep of the labels, so that its rollup is found again whatever enters rollups by
+    /// then; mostly nothing.
+    pub(super) fn labels_of_record(&self) -> Option<&str> {
+        Some(self.labels.as_ref()).filter(|labels| *labels != "{}")
     }
 }
 
-fn labels_json(labels: &BTreeMap<String, String>, allowed: &[String]) -> Cow<'static, str> {
-    let kept: BTreeMap<_, _> = labels
-        .iter()
-        .filter(|(key, _)| allowed.contains(key))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    if kept.is_empty() { Cow::Borrowed("{}") } else { Cow::Owned(map_json(&kept)) }
+fn labels_json(labels: &BTreeMap<String, String>, allowed: &[String]) -> Option<String> {
+    let kept: BTreeMap<_, _> = labels.iter().filter(|(key, _)| allowed.contains(key)).collect();
+    if kept.is_empty() { None } else { serde_json::to_string(&kept).ok() }
 }
 
 /// The sums of a batch, one per rollup.
 #[derive(Debug)]
-pub(super) struct Rollups<'l, D> {
-    allowed: &'l [String],
-    sums: BTreeMap<RollupKey<D>, Totals>,
-}
+pub(super) struct Rollups<D>(BTreeMap<RollupKey<D>, Totals>);
 
-impl<'l, D: Ord> Rollups<'l, D> {
-    /// Starts from nothing; `allowed` are the keys of the labels that enter rollups.
-    pub(super) fn new(allowed: &'l [String]) -> Self {
-        Self { allowed, sums: BTreeMap::new() }
-    }
-
-    /// Adds a record that the store did not have.
-    pub(super) fn add(&mut self, dimensions: D, record: &Record) {
-        let key = RollupKey::new(dimensions, record.started_at, &record.labels, self.allowed);
-        self.sums.entry(key).or_default().add(&Totals::of(record));
+impl<D> Default for Rollups<D> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
     }
 }
 
-impl<D> IntoIterator for Rollups<'_, D> {
+impl<D: Ord> Rollups<D> {
+    /// Adds what a record adds that the store did not have.
+    pub(super) fn add(&mut self, key: RollupKey<D>, totals: &Totals) {
+        self.0.entry(key).or_default().add(totals);
+    }
+}
+
+impl<D> IntoIterator for Rollups<D> {
     type Item = (RollupKey<D>, Totals);
     type IntoIter = btree_map::IntoIter<RollupKey<D>, Totals>;
 
     /// Hands over the sums in the order of their keys, the same in every writer: two that write at once cannot
     /// wait for each other in a circle.
     fn into_iter(self) -> Self::IntoIter {
-        self.sums.into_iter()
+        self.0.into_iter()
     }
 }
 
@@ -113,17 +111,18 @@ mod tests {
 
     #[test]
     fn only_labels_of_the_allow_list_enter_a_key() {
-        let allowed = ["feature".to_owned()];
         let labels = [("env", "prod"), ("feature", "search")];
         let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let key = RollupKey::new((), samples::at(5), &labels, &allowed);
-        assert_eq!(key.labels, r#"{"feature":"search"}"#);
-        assert_eq!(RollupKey::new((), samples::at(5), &labels, &[]).labels, "{}");
+        let record = Record { labels, ..samples::plain(1, 5) };
+        let key = RollupKey::of(&record, (), &["feature".to_owned()]);
+        assert_eq!(key.labels_of_record(), Some(r#"{"feature":"search"}"#));
+        assert_eq!(RollupKey::of(&record, (), &[]).labels, "{}");
+        assert_eq!(RollupKey::of(&record, (), &[]).labels_of_record(), None);
     }
 
     #[test]
     fn an_hour_begins_at_its_first_moment() {
-        let hour = |millis| RollupKey::new((), samples::at(millis), &BTreeMap::new(), &[]).hour;
+        let hour = |millis| RollupKey::of(&samples::plain(1, millis), (), &[]).hour;
         assert_eq!(hour(0), hour(3_599_999));
         assert_eq!(hour(0) + HOUR, hour(3_600_000));
     }

@@ -160,7 +160,7 @@ impl Store for SqliteStore {
     }
 
     fn rerate(&mut self, rerated: &[Rerated], at: OffsetDateTime) -> Result<u64, StoreError> {
-        self.whole(|transaction, known, allowed| rerate::rerate(transaction, known, rerated, at, allowed))
+        self.whole(|transaction, known, _| rerate::rerate(transaction, known, rerated, at))
     }
 
     fn retain(

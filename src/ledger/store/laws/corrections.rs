@@ -1,8 +1,8 @@
 //! Costs that are computed again.
 
-use super::{all, assert_adds_up, charge, json, read, samples};
+use super::{all, assert_adds_up, charge, json, read, samples, table};
 use crate::domain::{Money, Record, UsageSource};
-use crate::ledger::store::{Charge, Rerated, Store};
+use crate::ledger::store::{Charge, From, Grain, Rerated, Store};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -82,9 +82,24 @@ pub(super) fn a_forgotten_rollup_stays_forgotten(store: &mut dyn Store) {
     store.append(std::slice::from_ref(&record)).unwrap();
     while store.retain(None, Some(super::hours().until)).unwrap() > 0 {}
     assert_eq!(store.rerate(&[rerated(&record, &priced(7))], samples::at(1)).unwrap(), 1);
-    assert_eq!(
-        super::table(store, crate::ledger::store::Grain::Whole, crate::ledger::store::From::Rollups).len(),
-        0
-    );
+    assert_eq!(table(store, Grain::Whole, From::Rollups).len(), 0);
     assert_eq!(json(&read(store, &all())[0]), json(&with(&record, priced(7))));
+}
+
+/// Whatever labels enter rollups by the time of the correction.
+pub(super) fn a_correction_finds_the_rollup_that_its_record_entered(
+    place: &impl Fn(&[&str]) -> Box<dyn Store>,
+) {
+    let labels = ["a", "b"].map(|key| (key.to_owned(), "x".to_owned()));
+    let records =
+        [1, 2, 3].map(|number| Record { labels: labels.clone().into(), ..samples::plain(number, 1) });
+    for (record, keys) in records.iter().zip([&["a"][..], &["b"], &[]]) {
+        place(keys).append(std::slice::from_ref(record)).unwrap();
+    }
+    let mut store = place(&["a", "b"]);
+    let changes = [(0, 7), (1, 8), (2, 9)].map(|(index, picos)| rerated(&records[index], &priced(picos)));
+    assert_eq!(store.rerate(&changes, samples::at(1)).unwrap(), 3);
+    let rollups = table(&mut *store, Grain::Whole, From::Rollups);
+    let costs: Vec<_> = rollups.iter().map(|((_, labels, _), sums)| (&**labels, sums.cost.picos())).collect();
+    assert_eq!(costs, [(r#"{"a":"x"}"#, 7), (r#"{"b":"x"}"#, 8), ("{}", 9)]);
 }

@@ -82,9 +82,9 @@ pub(super) fn append(
     let mut transaction = connection.client.transaction()?;
     transaction.execute(&statements.dimensions, &columns::refs(&columns::of_dimensions(&dimensions)))?;
     let added = add(&mut transaction, &statements.records, &batch)?;
-    let mut rollups = Rollups::new(labels);
+    let mut rollups = Rollups::default();
     for new in batch.iter().filter(|new| added.contains(&new.id)) {
-        rollups.add(new.dimensions, new.record);
+        rollups.add(new.rollup.clone(), &new.totals);
     }
     let rollups: Vec<_> = rollups.into_iter().collect();
     transaction.execute(&statements.rollups, &columns::refs(&columns::of_rollups(&rollups)))?;

@@ -19,24 +19,22 @@ pub(super) struct NewRecord<'r> {
     pub(super) record: &'r Record,
     /// Its id.
     pub(super) id: Uuid,
-    /// The id of its dimensions.
-    pub(super) dimensions: DimensionsId,
+    /// Its rollup.
+    pub(super) rollup: RollupKey<DimensionsId>,
+    /// What it adds there.
+    pub(super) totals: Totals,
     row: Row<'r>,
-    units: Totals,
-    rollup_labels: Option<Cow<'static, str>>,
 }
 
 impl<'r> NewRecord<'r> {
     /// Returns a record with its columns; `labels` are the keys of the labels that enter rollups.
     pub(super) fn of(record: &'r Record, dimensions: DimensionsId, labels: &[String]) -> Self {
-        let key = RollupKey::new((), record.started_at, &record.labels, labels);
         Self {
             record,
             id: Uuid::from_bytes(record.id.to_bytes()),
-            dimensions,
+            rollup: RollupKey::of(record, dimensions, labels),
+            totals: Totals::of(record),
             row: Row::of(record),
-            units: Totals::of(record),
-            rollup_labels: Some(key.labels).filter(|labels| labels != "{}"),
         }
     }
 }
@@ -56,7 +54,7 @@ pub(super) fn of_records<'r>(batch: &'r [NewRecord<'r>]) -> Vec<Column<'r>> {
         column(batch, |new| new.id),
         column(batch, |new| new.record.started_at),
         column(batch, |new| new.record.finished_at),
-        column(batch, |new| Uuid::from_bytes(new.dimensions.0)),
+        column(batch, |new| Uuid::from_bytes(new.rollup.dimensions.0)),
         column(batch, |new| new.row.duration),
         column(batch, |new| new.row.time_to_first_byte),
         column(batch, |new| new.row.input_tokens),
@@ -64,10 +62,10 @@ pub(super) fn of_records<'r>(batch: &'r [NewRecord<'r>]) -> Vec<Column<'r>> {
         column(batch, |new| new.row.cache_read_tokens),
         column(batch, |new| new.row.cache_write_5m_tokens),
         column(batch, |new| new.row.cache_write_1h_tokens),
-        column(batch, |new| if_any(new.units.images)),
-        column(batch, |new| if_any(new.units.queries)),
-        column(batch, |new| if_any(new.units.text_units)),
-        column(batch, |new| if_any(new.units.guardrail_images)),
+        column(batch, |new| if_any(new.totals.images)),
+        column(batch, |new| if_any(new.totals.queries)),
+        column(batch, |new| if_any(new.totals.text_units)),
+        column(batch, |new| if_any(new.totals.guardrail_images)),
         column(batch, |new| new.row.cost),
         column(batch, |new| new.row.status),
         column(batch, |new| new.row.client_gone),
@@ -81,7 +79,7 @@ pub(super) fn of_records<'r>(batch: &'r [NewRecord<'r>]) -> Vec<Column<'r>> {
         column(batch, |new| new.row.invoked_model),
         column(batch, |new| new.row.aws_request_id.as_deref().map(storable)),
         column(batch, |new| new.row.labels.as_deref()),
-        column(batch, |new| new.rollup_labels.as_deref()),
+        column(batch, |new| new.rollup.labels_of_record()),
         column(batch, |new| new.row.extras.as_deref()),
         column(batch, |new| new.row.usage_raw),
     ]

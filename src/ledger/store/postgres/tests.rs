@@ -10,7 +10,7 @@ mod trust;
 
 use super::*;
 use crate::domain::RequestId;
-use crate::ledger::store::laws::{LABEL_KEYS, laws};
+use crate::ledger::store::laws::laws;
 use crate::ledger::store::{Totals, samples};
 use server::Server;
 use std::sync::OnceLock;
@@ -45,8 +45,11 @@ fn open(url: &str) -> PostgresStore {
 fn it_keeps_every_law() {
     if shared().is_some() {
         laws(|| {
-            let labels = LABEL_KEYS.map(str::to_owned);
-            Box::new(PostgresStore::open(&database().unwrap(), None, Access::Write, &labels).unwrap())
+            let url = database().unwrap();
+            move |keys: &[&str]| {
+                let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+                Box::new(PostgresStore::open(&url, None, Access::Write, &keys).unwrap())
+            }
         });
     }
 }

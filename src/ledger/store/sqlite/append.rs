@@ -1,10 +1,11 @@
 //! New records, and what they add to rollups.
 
-use super::columns::{RECORD, SUMS, bind, sums};
+use super::columns::{NewRecord, RECORD, SUMS, bind, sums};
 use super::fault::Fault;
 use super::known::Known;
 use crate::domain::Record;
-use crate::ledger::store::rollup::Rollups;
+use crate::ledger::store::Totals;
+use crate::ledger::store::rollup::{RollupKey, Rollups};
 use crate::ledger::store::row::Row;
 use rusqlite::Transaction;
 
@@ -16,13 +17,13 @@ pub(super) fn append(
     allowed: &[String],
 ) -> Result<u64, Fault> {
     let mut insert = transaction.prepare(&insert_sql())?;
-    let mut rollups = Rollups::new(allowed);
+    let mut rollups = Rollups::default();
     let mut added = 0;
     for record in records {
-        let keys = known.keys(transaction, record)?;
-        bind(&mut insert, keys, &Row::of(record))?;
+        let new = new(transaction, known, record, allowed)?;
+        bind(&mut insert, &new)?;
         if insert.raw_execute()? == 1 {
-            rollups.add(keys.dimensions, record);
+            rollups.add(new.rollup, &Totals::of(record));
             added += 1;
         }
     }
@@ -30,12 +31,23 @@ pub(super) fn append(
     Ok(added)
 }
 
+fn new<'r>(
+    transaction: &Transaction<'_>,
+    known: &mut Known,
+    record: &'r Record,
+    allowed: &[String],
+) -> Result<NewRecord<'r>, Fault> {
+    let dimensions = known.dimensions_key(transaction, record)?;
+    let price = record.price_id.as_ref().map(|id| known.price_key(transaction, id)).transpose()?;
+    Ok(NewRecord { row: Row::of(record), rollup: RollupKey::of(record, dimensions, allowed), price })
+}
+
 fn insert_sql() -> String {
     let values = vec!["?"; RECORD.split(',').count()].join(", ");
     format!("INSERT INTO records ({RECORD}) VALUES ({values}) ON CONFLICT (id) DO NOTHING")
 }
 
-fn write(transaction: &Transaction<'_>, rollups: Rollups<'_, i64>) -> Result<(), Fault> {
+fn write(transaction: &Transaction<'_>, rollups: Rollups<i64>) -> Result<(), Fault> {
     let mut upsert = transaction.prepare(&upsert_sql())?;
     for (key, totals) in rollups {
         upsert.raw_bind_parameter(1, key.hour)?;

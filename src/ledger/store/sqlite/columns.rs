@@ -4,6 +4,7 @@ use super::fault::Fault;
 use super::upstream_id::UpstreamId;
 use crate::domain::Money;
 use crate::ledger::store::Totals;
+use crate::ledger::store::rollup::RollupKey;
 use crate::ledger::store::row::{Row, count, picos};
 use rusqlite::Statement;
 use std::borrow::Cow;
@@ -12,7 +13,7 @@ use std::borrow::Cow;
 pub(super) const RECORD: &str = "id, dimensions, started_at, finished_after, status, outcome, client_gone, \
     input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, \
     extras, usage_source, usage_missing, usage_raw, service_tier, latency_tier, invoked_model, \
-    cost, price, unpriced, time_to_first_byte, duration, aws_request_id, labels";
+    cost, price, unpriced, time_to_first_byte, duration, aws_request_id, labels, rollup_labels";
 
 /// A record's columns, to read.
 pub(super) const RECORD_TO_READ: &str = "id, dimensions, started_at, finished_after, status, outcome, client_gone, \
@@ -47,21 +48,24 @@ pub(super) const SUMS: [&str; 16] = [
     "cost_of_estimates",
 ];
 
-/// What stands for values that are stored once.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Keys {
-    /// Of the record's dimensions.
-    pub(super) dimensions: i64,
-    /// Of its prices.
+/// A record that may be new, with all that its columns need.
+#[derive(Debug)]
+pub(super) struct NewRecord<'r> {
+    /// Its own columns.
+    pub(super) row: Row<'r>,
+    /// Its rollup, and the key of its dimensions.
+    pub(super) rollup: RollupKey<i64>,
+    /// The key of its prices.
     pub(super) price: Option<i64>,
 }
 
 /// Gives a statement the values of [`RECORD`].
-pub(super) fn bind(to: &mut Statement<'_>, keys: Keys, row: &Row<'_>) -> rusqlite::Result<()> {
+pub(super) fn bind(to: &mut Statement<'_>, record: &NewRecord<'_>) -> rusqlite::Result<()> {
+    let NewRecord { row, rollup, price } = record;
     let mut columns = 1..;
     let mut bind = |value: &dyn rusqlite::ToSql| to.raw_bind_parameter(columns.next().unwrap_or(0), value);
     bind(&row.id)?;
-    bind(&keys.dimensions)?;
+    bind(&rollup.dimensions)?;
     bind(&row.started_at)?;
     bind(&row.finished_at.saturating_sub(row.started_at))?;
     bind(&row.status)?;
@@ -80,12 +84,13 @@ pub(super) fn bind(to: &mut Statement<'_>, keys: Keys, row: &Row<'_>) -> rusqlit
     bind(&row.latency_tier)?;
     bind(&row.invoked_model)?;
     bind(&row.cost)?;
-    bind(&keys.price)?;
+    bind(price)?;
     bind(&row.unpriced)?;
     bind(&row.time_to_first_byte)?;
     bind(&row.duration)?;
     bind(&row.aws_request_id.as_deref().map(UpstreamId::of))?;
-    bind(&row.labels)
+    bind(&row.labels)?;
+    bind(&rollup.labels_of_record())
 }
 
 /// Reads [`RECORD_TO_READ`] or [`RECORD_TO_SUM`]: the key of its dimensions, and the rest.

@@ -1,7 +1,6 @@
 //! What is stored once, and the keys that a file has for it: remembered, since nearly every record has what was seen
 //! before.
 
-use super::columns::Keys;
 use super::fault::Fault;
 use crate::domain::Record;
 use crate::ledger::store::{Dimensions, DimensionsRow};
@@ -28,14 +27,8 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Returns the keys of what a record has; writes what the file does not have.
-    pub(super) fn keys(&mut self, connection: &Connection, record: &Record) -> Result<Keys, Fault> {
-        let dimensions = self.dimensions_key(connection, record)?;
-        let price = record.price_id.as_ref().map(|id| self.price_key(connection, id)).transpose()?;
-        Ok(Keys { dimensions, price })
-    }
-
-    fn dimensions_key(&mut self, connection: &Connection, record: &Record) -> Result<i64, Fault> {
+    /// Returns the key of a record's dimensions; writes them where the file has none.
+    pub(super) fn dimensions_key(&mut self, connection: &Connection, record: &Record) -> Result<i64, Fault> {
         let hash = self.hash(record);
         let alike = self.alike.get(&hash).map_or(&[][..], Vec::as_slice);
         if let Some((_, key)) = alike.iter().find(|(dimensions, _)| dimensions.fit(record)) {

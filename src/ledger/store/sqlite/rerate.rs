@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::known::Known;
 use crate::domain::{RequestId, UsageSource};
 use crate::ledger::store::rollup::{Correction, RollupKey};
-use crate::ledger::store::row::{known, map_of, micros, picos, time_of};
+use crate::ledger::store::row::{known, micros, picos};
 use crate::ledger::store::{Charge, Rerated};
 use rusqlite::{OptionalExtension, Statement, Transaction, params};
 use std::collections::BTreeMap;
@@ -16,7 +16,6 @@ pub(super) fn rerate(
     prices: &mut Known,
     rerated: &[Rerated],
     at: OffsetDateTime,
-    allowed: &[String],
 ) -> Result<u64, Fault> {
     let mut change = Change::prepare(transaction)?;
     let mut corrections: BTreeMap<RollupKey<i64>, Correction> = BTreeMap::new();
@@ -28,11 +27,8 @@ pub(super) fn rerate(
         }
         let price = one.new.price_id.as_ref().map(|id| prices.price_key(transaction, id)).transpose()?;
         change.write(one, price, at)?;
-        let labels = found.labels.as_deref().map(map_of).transpose()?.unwrap_or_default();
-        let started_at = time_of(found.started_at).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        let key = RollupKey::new(found.dimensions, started_at, &labels, allowed);
         let source = known("usage source", &found.usage_source, UsageSource::from_name)?;
-        corrections.entry(key).or_default().add(&Correction::between(&one.old, &one.new, source));
+        corrections.entry(found.rollup).or_default().add(&Correction::between(&one.old, &one.new, source));
         changed += 1;
     }
     correct(transaction, &corrections)?;
@@ -49,10 +45,8 @@ fn columns(charge: &Charge) -> Columns {
 
 /// What a change needs to know of a record.
 struct Found {
-    dimensions: i64,
-    started_at: i64,
+    rollup: RollupKey<i64>,
     usage_source: String,
-    labels: Option<String>,
     charge: Columns,
 }
 
@@ -67,7 +61,7 @@ impl<'t> Change<'t> {
     fn prepare(transaction: &'t Transaction<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             find: transaction.prepare(
-                "SELECT dimensions, started_at, usage_source, labels, cost,
+                "SELECT dimensions, started_at, rollup_labels, usage_source, cost,
                  (SELECT prices.id FROM prices WHERE key = price), unpriced FROM records WHERE id = ?",
             )?,
             update: transaction
@@ -84,10 +78,8 @@ impl<'t> Change<'t> {
     fn find(&mut self, id: RequestId) -> rusqlite::Result<Option<Found>> {
         let found = self.find.query_row([id.to_bytes()], |row| {
             Ok(Found {
-                dimensions: row.get(0)?,
-                started_at: row.get(1)?,
-                usage_source: row.get(2)?,
-                labels: row.get(3)?,
+                rollup: RollupKey::new(row.get(0)?, row.get(1)?, row.get(2)?),
+                usage_source: row.get(3)?,
                 charge: (row.get(4)?, row.get(5)?, row.get(6)?),
             })
         });

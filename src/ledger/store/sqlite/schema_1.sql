@@ -23,6 +23,7 @@ CREATE TABLE prices (
 -- One row per call. `id`: a version 7 UUID, whose first 48 bits are `started_at` in milliseconds, so that a span of
 -- time is a range of ids, and rows are added at the end. `dimensions`, `price`: keys of these tables.
 -- `finished_after`: from `started_at` on. `aws_request_id`: a UUID as its 16 bytes, anything else as text.
+-- `rollup_labels`: those of `labels` that lead to the record's rollup.
 CREATE TABLE records (
     id BLOB NOT NULL PRIMARY KEY,
     dimensions INTEGER NOT NULL,
@@ -49,7 +50,8 @@ CREATE TABLE records (
     time_to_first_byte INTEGER,
     duration INTEGER NOT NULL,
     aws_request_id ANY,
-    labels TEXT
+    labels TEXT,
+    rollup_labels TEXT
 ) STRICT, WITHOUT ROWID;
 
 -- Sums over the records of an hour that share dimensions, and labels of the allow-list.

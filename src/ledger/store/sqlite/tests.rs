@@ -36,7 +36,11 @@ fn sqlite_keeps_the_laws() {
     let number = std::cell::Cell::new(0);
     laws(|| {
         number.set(number.get() + 1);
-        Box::new(open(&folder.path().join(format!("{}.db", number.get())), Access::Write).unwrap())
+        let path = folder.path().join(format!("{}.db", number.get()));
+        move |keys: &[&str]| {
+            let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            Box::new(SqliteStore::open(&path, Access::Write, &keys).unwrap())
+        }
     });
 }
 
