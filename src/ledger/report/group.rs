@@ -60,7 +60,7 @@ impl<'a> Groups<'a> {
         let of = &slice.dimensions;
         let text = match dimension {
             Dimension::Service => Some(of.service.as_str()),
-            Dimension::Model => of.source_model.as_ref().map(ModelId::as_str),
+            Dimension::Model => of.model().map(ModelId::as_str),
             Dimension::RequestedModel => of.requested_model.as_ref().map(ModelId::as_str),
             Dimension::Profile => of.profile_arn.as_ref().map(ProfileArn::id),
             Dimension::Operation => Some(of.operation.name()),

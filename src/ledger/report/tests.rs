@@ -1,6 +1,6 @@
 use super::fake::{FakeStore, record};
 use super::*;
-use crate::domain::Money;
+use crate::domain::{Money, Record};
 use crate::ledger::store::{From, Grain};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -155,6 +155,19 @@ fn tags_labels_and_what_has_none_are_told_apart() {
     let by = |name| query("2026-11-01T00:00:00Z", "2026-11-03T00:00:00Z", &[name]);
     assert_eq!(rows(&answer(&mut store, &by("tag:team"))), [row(&["payments"], 1), row(&["(none)"], 1)]);
     assert_eq!(rows(&answer(&mut store, &by("label:feature"))), [row(&["search"], 1), row(&["(none)"], 1)]);
+}
+
+#[test]
+fn a_call_without_a_profile_is_of_the_model_that_it_named() {
+    let mut store = FakeStore::default();
+    let profiled = record("a", at("2026-11-01T10:00:00Z"), 3);
+    let model = |id| Some(crate::domain::ModelId::parse(id).unwrap());
+    let passed = Record { source_model: None, requested_model: model("acme.x"), ..profiled.clone() };
+    let modelless = Record { source_model: None, ..record("a", at("2026-11-01T10:00:00Z"), 1) };
+    let aliased = Record { requested_model: model("fast"), ..record("a", at("2026-11-01T10:00:00Z"), 2) };
+    store.records.extend([profiled, passed, modelless, aliased]);
+    let models = answer(&mut store, &query("2026-11-01T00:00:00Z", "2026-11-03T00:00:00Z", &["model"]));
+    assert_eq!(rows(&models), [row(&["amazon.nova-lite-v1:0"], 2), row(&["acme.x"], 1), row(&["(none)"], 1)]);
 }
 
 #[test]

@@ -64,6 +64,11 @@ impl Dimensions {
         if self.profile_arn.is_some() { Attribution::Profile } else { Attribution::LedgerOnly }
     }
 
+    /// Returns the model that the profile was copied from, or that was called without a profile.
+    pub fn model(&self) -> Option<&ModelId> {
+        self.source_model.as_ref().or(self.requested_model.as_ref())
+    }
+
     /// Returns their id.
     pub fn id(&self) -> DimensionsId {
         let optional =

@@ -54,7 +54,7 @@ pub(super) const COLUMNS: [Column; 54] = [
     ("x_TollgateRequestedModel", |row| {
         optional(row.slice.dimensions.requested_model.as_ref().map(ModelId::as_str))
     }),
-    ("x_TollgateModel", |row| optional(row.slice.dimensions.source_model.as_ref().map(ModelId::as_str))),
+    ("x_TollgateModel", |row| optional(row.slice.dimensions.model().map(ModelId::as_str))),
     ("x_TollgateAttribution", |row| text(row.slice.dimensions.attribution().name())),
     ("x_TollgateKeyId", |row| optional(row.slice.dimensions.key_id.as_deref())),
     ("x_TollgateCalls", |row| row.slice.totals.calls.to_string()),
@@ -90,8 +90,7 @@ fn cost(row: &Row<'_>) -> String {
 /// in no answer of Bedrock's.
 fn sku<'a>(row: &'a Row<'_>) -> &'a str {
     let of = &row.slice.dimensions;
-    let model = of.source_model.as_ref().or(of.requested_model.as_ref());
-    model.map_or(of.operation.name(), ModelId::as_str)
+    of.model().map_or(of.operation.name(), ModelId::as_str)
 }
 
 fn description(row: &Row<'_>) -> String {
