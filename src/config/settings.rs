@@ -156,7 +156,19 @@ fn read_ledger(mut section: Section<'_>, ledger: &mut LedgerSettings, folder: &P
     }
     section.read_text("keep_records", &mut ledger.keep_records, keep);
     section.read_text("keep_rollups", &mut ledger.keep_rollups, keep);
+    if outlives(ledger.keep_records, ledger.keep_rollups) {
+        section.wrong_key(
+            "keep_rollups",
+            "is shorter than keep_records: reports need hourly sums for as long as there are records; \
+             lengthen it, as in \"forever\", or shorten keep_records",
+        );
+    }
     section.finish();
+}
+
+/// Tells whether something is kept for longer than something else; `None` is for ever.
+fn outlives(one: Option<Duration>, other: Option<Duration>) -> bool {
+    other.is_some_and(|other| one.is_none_or(|one| one > other))
 }
 
 /// Checks the key of a label, by the rule of `x-tollgate-labels`.

@@ -92,7 +92,7 @@ fn every_key_is_read() {
         journal_limit_bytes = 1048576
         store = "postgres://u@h/db"
         label_keys = ["feature"]
-        keep_records = "forever"
+        keep_records = "2years"
         keep_rollups = "2years"
         [log]
         level = "warn,tollgate=debug"
@@ -117,7 +117,7 @@ fn every_key_is_read() {
         journal_limit_bytes: 1 << 20,
         store: StoreUrl::Postgres("postgres://u@h/db".to_owned()),
         label_keys: vec!["feature".to_owned()],
-        keep_records: None,
+        keep_records: Some(Duration::from_hours(17_532)),
         keep_rollups: Some(Duration::from_hours(17_532)),
     };
     assert_eq!(config.ledger, ledger);
@@ -143,6 +143,14 @@ const CONFIG_MISTAKES: &[(&str, &str)] = &[
     ("ledger.journal_limit_bytes = 9", "tollgate.toml:1: ledger.journal_limit_bytes: 9 is too small"),
     ("ledger.label_keys = ['Feature']", "tollgate.toml:1: ledger.label_keys[0]: 'Feature' is no label's key"),
     ("ledger.keep_records = '1h'", "tollgate.toml:1: ledger.keep_records: '1h' is out of range: use 1day"),
+    (
+        "[ledger]\nkeep_records = '30days'\nkeep_rollups = '29days'",
+        "tollgate.toml:3: ledger.keep_rollups: is shorter than keep_records: reports need hourly sums",
+    ),
+    (
+        "[ledger]\nkeep_rollups = '1year'",
+        "tollgate.toml:2: ledger.keep_rollups: is shorter than keep_records",
+    ),
     ("listen.admin = '0.0.0.0:9090'", "tollgate.toml:1: listen.admin: the admin plane has no access control"),
     ("listen.data = '127.0.0.1:9090'", "tollgate.toml: listen.admin: listen.data takes the same port"),
     ("listen.data = '0.0.0.0:9090'", "tollgate.toml: listen.admin: listen.data takes the same port"),
