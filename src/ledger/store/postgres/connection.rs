@@ -21,10 +21,8 @@ pub(super) enum Lock {
     Schema,
     /// Adding a partition.
     Partitions,
-    /// Rating records again.
-    Rerating,
-    /// Forgetting what is old.
-    Retention,
+    /// Changing records that are there, or forgetting them: both take rows in no particular order.
+    Records,
 }
 
 impl Lock {
@@ -33,8 +31,7 @@ impl Lock {
         match self {
             Self::Schema => 0x746f_6c6c_6761_7465,
             Self::Partitions => 0x746f_6c6c_6761_7466,
-            Self::Rerating => 0x746f_6c6c_6761_7467,
-            Self::Retention => 0x746f_6c6c_6761_7468,
+            Self::Records => 0x746f_6c6c_6761_7467,
         }
     }
 }

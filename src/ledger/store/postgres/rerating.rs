@@ -30,7 +30,7 @@ const ROLLUP: &str =
         cost_of_estimates = cost_of_estimates + $6::text::numeric
     WHERE hour = $1 AND dimensions = $2 AND labels = $3";
 
-/// Changes costs; returns how many changes that were. One gateway at a time: records are locked in no particular order.
+/// Changes costs; returns how many changes that were. While nobody else changes or forgets any.
 pub(super) fn rerate(
     connection: &mut Connection,
     rerated: &[Rerated],
@@ -38,7 +38,7 @@ pub(super) fn rerate(
 ) -> Result<u64, Error> {
     let rollup = connection.prepare(ROLLUP)?;
     let mut transaction = connection.client.transaction()?;
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&Lock::Rerating.key()])?;
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&Lock::Records.key()])?;
     let mut changed = Vec::new();
     for round in rounds(rerated) {
         changed.extend(change(&mut transaction, &round)?);

@@ -24,8 +24,8 @@ const ROLLUPS: &str = "DELETE FROM rollups WHERE (hour, dimensions, labels) IN (
         SELECT hour, dimensions, labels FROM rollups WHERE hour <= $1::timestamptz - interval '1 hour' LIMIT $2
     )";
 
-/// Forgets records and rollups from before these moments; returns how many rows went: none as well where another
-/// gateway is at it.
+/// Forgets records and rollups from before these moments; returns how many rows went: none as well while
+/// another gateway is at it, or costs are being changed.
 pub(super) fn forget(
     connection: &mut Connection,
     records_since: Option<OffsetDateTime>,
@@ -51,7 +51,7 @@ pub(super) fn forget(
 }
 
 fn is_alone(transaction: &mut Transaction<'_>) -> Result<bool, Error> {
-    transaction.query_one("SELECT pg_try_advisory_xact_lock($1)", &[&Lock::Retention.key()])?.try_get(0)
+    transaction.query_one("SELECT pg_try_advisory_xact_lock($1)", &[&Lock::Records.key()])?.try_get(0)
 }
 
 /// Drops the partitions all of whose records started before a moment; returns how many records those were.

@@ -41,15 +41,18 @@ fn batches_that_overlap_are_added_once() {
 }
 
 #[test]
-fn one_gateway_at_a_time_forgets() {
+fn records_are_forgotten_or_changed_one_at_a_time() {
     let Some(url) = database() else { return };
     let mut store = open(&url);
     store.append(&[samples::plain(1, 0)]).unwrap();
     let mut other = admin(&url);
     let mut busy = other.transaction().unwrap();
-    busy.execute("SELECT pg_advisory_xact_lock($1)", &[&connection::Lock::Retention.key()]).unwrap();
+    busy.execute("SELECT pg_advisory_xact_lock($1)", &[&connection::Lock::Records.key()]).unwrap();
     let later = Some(samples::at(0) + Duration::DAY);
     assert_eq!(store.retain(later, later).unwrap(), 0);
+    store.connection.as_mut().unwrap().client.batch_execute("SET lock_timeout = '20ms'").unwrap();
+    let waited = store.rerate(&[], samples::at(0)).unwrap_err();
+    assert!(matches!(&waited, StoreError::Away { .. }), "{waited}");
     busy.commit().unwrap();
     assert_eq!(store.retain(later, later).unwrap(), 2);
 }
