@@ -21,7 +21,8 @@ const FILES: &str = r#"The overrides file, which [prices] overrides names, holds
   # region = "us-west-2", for ids without a geography
   # service = "checkout"
   from = "2026-01-01"                   # the first day; without it, always
-  until = "2027-01-01"                  # the first day on which it does not hold any more
+  until = "2027-01-01"                  # the first day on which it does not hold any more;
+                                        # then what began earlier and has no end holds again
 
   [[discount]]
   percent = "12.5"                      # of every unit's price, which is rounded half to even once

@@ -39,7 +39,8 @@ fn check<'a, K: Ord>(dated: impl Iterator<Item = (K, Days, &'a str)>, sheet: &mu
     }
 }
 
-/// Says how days overlap with those of something that does not begin later. What has no end ends where the next begins.
+/// Says how days overlap with those of something that does not begin later. What has no end
+/// gives way to what begins later, and holds again after that has ended.
 fn overlap(earlier: Days, later: Days, first: &str) -> Option<String> {
     let from = later.from.map_or_else(|| "the beginning".to_owned(), |day| day.to_string());
     if earlier.from == later.from {

@@ -49,6 +49,8 @@ enum Unpriced<'a> {
     ServiceTier(&'a str),
     /// Its calls of a latency tier.
     LatencyTier(&'a str),
+    /// Its calls of a tier whose input is above the row's threshold.
+    LongInput(Tier),
     /// One of its units.
     Unit(&'static str),
     /// One of the guardrails' units.
@@ -123,15 +125,15 @@ impl Rates {
             return Ok((Money::ZERO, Some(id)));
         }
         let in_force = in_force.ok_or(Unpriced::Model)?;
-        let tiers = tiers(in_force, used)?;
+        let tier = tier(in_force, used)?;
         let mut sum = Money::ZERO;
         for (meter, count) in tokens(&used.usage.tokens) {
-            sum = add(sum, count, || in_force.price(tiers, meter), Unpriced::Unit(meter.name()))?;
+            sum = add(sum, count, || in_force.price(tier, meter), Unpriced::Unit(meter.name()))?;
         }
         let [images, queries] = units;
-        let image = || in_force.image(tiers, used.picture);
+        let image = || in_force.image(tier, used.picture);
         sum = add(sum, images, image, Unpriced::Unit(Meter::Images.name()))?;
-        let query = || in_force.price(tiers, Meter::Queries);
+        let query = || in_force.price(tier, Meter::Queries);
         sum = add(sum, queries, query, Unpriced::Unit(Meter::Queries.name()))?;
         Ok((sum, Some(&in_force.id)))
     }
@@ -151,7 +153,7 @@ impl Rates {
         let counts = usage.policies.iter().map(policy).chain([(Meter::GuardrailImages, images)]);
         let mut sum = Money::ZERO;
         for (meter, count) in counts {
-            let price = || prices.price([None, None], meter);
+            let price = || prices.price(Tier::Standard, meter);
             sum = add(sum, count, price, Unpriced::Guardrail(meter.name()))?;
         }
         Ok((sum, Some(&prices.id)))
@@ -163,6 +165,7 @@ impl Rates {
             Unpriced::Model => Arc::clone(model),
             Unpriced::ServiceTier(tier) => format!("{model} service tier {tier}").into(),
             Unpriced::LatencyTier(tier) => format!("{model} latency {tier}").into(),
+            Unpriced::LongInput(tier) => format!("{model} long input in tier {}", tier.name()).into(),
             Unpriced::Unit(unit) => format!("{model} {unit}").into(),
             Unpriced::Guardrail(unit) => format!("{GUARDRAILS} {unit}").into(),
             Unpriced::Implausible => format!("{model} implausible usage").into(),
@@ -170,11 +173,9 @@ impl Rates {
     }
 }
 
-/// The tiers that may have a price of their own for a call, the strongest first.
-type Tiers = [Option<Tier>; 2];
-
-/// Returns the tiers of a call, or which of them the row has no price for at all.
-fn tiers<'a>(in_force: &InForce, used: &Used<'a>) -> Result<Tiers, Unpriced<'a>> {
+/// Returns the tier that a call is charged in, or what the row has no price for. It has none for two tiers together:
+/// neither service with latency, nor either with long input.
+fn tier<'a>(in_force: &InForce, used: &Used<'a>) -> Result<Tier, Unpriced<'a>> {
     let listed = |tier: Tier| in_force.prices.lists(tier).then_some(Some(tier));
     let service = match used.service_tier {
         None | Some("default" | "standard") => None,
@@ -191,19 +192,23 @@ fn tiers<'a>(in_force: &InForce, used: &Used<'a>) -> Result<Tiers, Unpriced<'a>>
         return Err(Unpriced::LatencyTier("optimized"));
     }
     let is_long = in_force.prices.long_above.is_some_and(|above| input(&used.usage.tokens) > above);
-    Ok([is_long.then_some(Tier::Long), service.or(latency)])
+    match service.or(latency) {
+        Some(tier) if is_long => Err(Unpriced::LongInput(tier)),
+        Some(tier) => Ok(tier),
+        None if is_long => Ok(Tier::Long),
+        None => Ok(Tier::Standard),
+    }
 }
 
 impl InForce {
-    /// Returns a unit's price in the strongest tier that has one for it.
-    fn price(&self, tiers: Tiers, meter: Meter) -> Option<Money> {
-        let mut tiers = tiers.into_iter().flatten().chain([Tier::Standard]);
-        tiers.find_map(|tier| self.prices.get(tier, meter))
+    /// Returns a unit's price in a tier; the standard one where the tier has none of its own for it.
+    fn price(&self, tier: Tier, meter: Meter) -> Option<Money> {
+        self.prices.get(tier, meter).or_else(|| self.prices.get(Tier::Standard, meter))
     }
 
-    fn image(&self, tiers: Tiers, picture: Option<&Picture>) -> Option<Money> {
+    fn image(&self, tier: Tier, picture: Option<&Picture>) -> Option<Money> {
         let own = picture.and_then(|picture| self.prices.image(picture));
-        own.or_else(|| self.price(tiers, Meter::Images))
+        own.or_else(|| self.price(tier, Meter::Images))
     }
 }
 

@@ -158,7 +158,8 @@ impl Prices {
 pub struct Days {
     /// The first day; absent: as far back as records go.
     pub from: Option<Date>,
-    /// The first day on which it does not hold any more; absent: until something later holds.
+    /// The first day on which it does not hold any more; absent: it holds whenever
+    /// nothing that began later does.
     pub until: Option<Date>,
 }
 

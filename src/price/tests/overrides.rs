@@ -51,8 +51,21 @@ fn a_call_is_charged_by_what_held_when_it_started() {
     let days =
         ["2026-02-28", "2026-03-01", "2026-05-31", "2026-06-01", "2026-07-31", "2026-08-01", "2026-09-01"];
     let costs = days.map(|day| Call { day, ..million(HAIKU) }.cost(&table));
-    // A row with an end leaves, after it, what held before.
     assert_eq!(costs, ["1.1", "0.9", "0.9", "0.8", "0.4", "0.8", "0.9"]);
+}
+
+#[test]
+fn what_has_no_end_holds_again_after_what_has_one() {
+    let table = overridden(&format!(
+        "[[price]]\nmodel = '{HAIKU}'\nstandard = {{ input = '0.9' }}\n\
+         [[price]]\nmodel = '{HAIKU}'\nfrom = '2026-06-01'\nuntil = '2026-07-01'\nstandard = {{ input = '0.8' }}\n\
+         [[price]]\nmodel = '{HAIKU}'\nfrom = '2026-08-01'\nstandard = {{ input = '0.7' }}\n\
+         [[discount]]\npercent = '10'\n\
+         [[discount]]\npercent = '50'\nfrom = '2026-09-01'\nuntil = '2026-10-01'\n"
+    ));
+    let days = ["2026-05-31", "2026-06-30", "2026-07-01", "2026-08-01", "2026-09-30", "2026-10-01"];
+    let costs = days.map(|day| Call { day, ..million(HAIKU) }.cost(&table));
+    assert_eq!(costs, ["0.81", "0.72", "0.81", "0.63", "0.35", "0.63"]);
 }
 
 #[test]
@@ -102,6 +115,8 @@ fn all_dimensions_can_be_overridden() {
     let optimized = Call { latency_tier: Some("optimized"), ..Call::of("acme.x", tokens(1, 0)) };
     assert_eq!(optimized.cost(&table), "0.000003");
     assert_eq!(Call::of("acme.x", tokens(11, 0)).cost(&table), "0.000022");
+    let long = Call { latency_tier: Some("optimized"), ..Call::of("acme.x", tokens(11, 0)) };
+    assert_eq!(long.charge(&table).unpriced.as_deref(), Some("acme.x long input in tier optimized"));
     let image = |quality: &str| {
         Some(Picture { width: 512, height: 512, quality: Some(quality.to_owned()), steps: Some(20) })
     };
