@@ -41,35 +41,53 @@ impl<D> RollupKey<D> {
 }
 
 fn labels_json(labels: &BTreeMap<String, String>, allowed: &[String]) -> Option<String> {
+    if !labels.keys().any(|key| allowed.contains(key)) {
+        return None;
+    }
     let kept: BTreeMap<_, _> = labels.iter().filter(|(key, _)| allowed.contains(key)).collect();
-    if kept.is_empty() { None } else { serde_json::to_string(&kept).ok() }
+    serde_json::to_string(&kept).ok()
 }
 
 /// The sums of a batch, one per rollup.
 #[derive(Debug)]
-pub(super) struct Rollups<D>(BTreeMap<RollupKey<D>, Totals>);
+pub(super) struct Rollups<D> {
+    sums: BTreeMap<RollupKey<D>, Totals>,
+    /// What the last records add, all to one rollup, and `sums` does not have yet.
+    run: Option<(RollupKey<D>, Totals)>,
+}
 
 impl<D> Default for Rollups<D> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self { sums: BTreeMap::new(), run: None }
     }
 }
 
-impl<D: Ord> Rollups<D> {
+impl<D: Ord + Clone> Rollups<D> {
     /// Adds what a record adds that the store did not have.
-    pub(super) fn add(&mut self, key: RollupKey<D>, totals: &Totals) {
-        self.0.entry(key).or_default().add(totals);
+    pub(super) fn add(&mut self, key: &RollupKey<D>, totals: &Totals) {
+        if let Some((_, sum)) = self.run.as_mut().filter(|(of, _)| of == key) {
+            return sum.add(totals);
+        }
+        self.end_run();
+        self.run = Some((key.clone(), *totals));
+    }
+
+    fn end_run(&mut self) {
+        if let Some((key, totals)) = self.run.take() {
+            self.sums.entry(key).or_default().add(&totals);
+        }
     }
 }
 
-impl<D> IntoIterator for Rollups<D> {
+impl<D: Ord + Clone> IntoIterator for Rollups<D> {
     type Item = (RollupKey<D>, Totals);
     type IntoIter = btree_map::IntoIter<RollupKey<D>, Totals>;
 
     /// Hands over the sums in the order of their keys, the same in every writer: two that write at once cannot
     /// wait for each other in a circle.
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+    fn into_iter(mut self) -> Self::IntoIter {
+        self.end_run();
+        self.sums.into_iter()
     }
 }
 
@@ -118,6 +136,18 @@ mod tests {
         assert_eq!(key.labels_of_record(), Some(r#"{"feature":"search"}"#));
         assert_eq!(RollupKey::of(&record, (), &[]).labels, "{}");
         assert_eq!(RollupKey::of(&record, (), &[]).labels_of_record(), None);
+    }
+
+    #[test]
+    fn a_rollup_is_added_to_in_any_order() {
+        let key = |dimensions| RollupKey::of(&samples::plain(1, 5), dimensions, &[]);
+        let one = Totals { calls: 1, ..Totals::default() };
+        let mut rollups = Rollups::default();
+        for dimensions in [2, 2, 1, 2] {
+            rollups.add(&key(dimensions), &one);
+        }
+        let calls: Vec<_> = rollups.into_iter().map(|(key, sums)| (key.dimensions, sums.calls)).collect();
+        assert_eq!(calls, [(1, 1), (2, 3)]);
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub(super) fn map_json(map: &BTreeMap<String, String>) -> String {
 
 /// Returns microseconds since the epoch.
 pub(super) fn micros(at: OffsetDateTime) -> i64 {
-    i64::try_from(at.unix_timestamp_nanos().div_euclid(1000)).unwrap_or(i64::MAX)
+    at.unix_timestamp().saturating_mul(1_000_000).saturating_add(at.microsecond().into())
 }
 
 /// Returns the time so many microseconds after the epoch, or `None` beyond the year 9999.
@@ -156,6 +156,14 @@ mod tests {
         fn dimensions_come_out_as_they_went_in(record in samples::record()) {
             let dimensions = Dimensions::of(&record);
             prop_assert_eq!(dimensions.row().read().unwrap(), dimensions);
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_whole_number_of_microseconds() {
+        for micros in [-1_500_001, -1, 0, 1, 1_767_322_800_123_456] {
+            assert_eq!(super::micros(time_of(micros).unwrap()), micros);
+            assert_eq!(super::micros(time_of(micros).unwrap() + Duration::from_nanos(999)), micros);
         }
     }
 

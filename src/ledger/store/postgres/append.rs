@@ -84,7 +84,7 @@ pub(super) fn append(
     let added = add(&mut transaction, &statements.records, &batch)?;
     let mut rollups = Rollups::default();
     for new in batch.iter().filter(|new| added.contains(&new.id)) {
-        rollups.add(new.rollup.clone(), &new.totals);
+        rollups.add(&new.rollup, &new.totals);
     }
     let rollups: Vec<_> = rollups.into_iter().collect();
     transaction.execute(&statements.rollups, &columns::refs(&columns::of_rollups(&rollups)))?;

@@ -19,13 +19,15 @@ pub(super) fn append(
     let mut insert = transaction.prepare(&insert_sql())?;
     let mut rollups = Rollups::default();
     let mut added = 0;
+    let mut before = None;
     for record in records {
         let new = new(transaction, known, record, allowed)?;
-        bind(&mut insert, &new)?;
+        bind(&mut insert, &new, before.as_ref())?;
         if insert.raw_execute()? == 1 {
-            rollups.add(new.rollup, &Totals::of(record));
+            rollups.add(&new.rollup, &Totals::of(record));
             added += 1;
         }
+        before = Some(new);
     }
     write(transaction, rollups)?;
     Ok(added)

@@ -6,7 +6,7 @@ use crate::domain::Money;
 use crate::ledger::store::Totals;
 use crate::ledger::store::rollup::RollupKey;
 use crate::ledger::store::row::{Row, count, picos};
-use rusqlite::Statement;
+use rusqlite::{Statement, ToSql};
 use std::borrow::Cow;
 
 /// A record's columns, to write.
@@ -59,38 +59,61 @@ pub(super) struct NewRecord<'r> {
     pub(super) price: Option<i64>,
 }
 
-/// Gives a statement the values of [`RECORD`].
-pub(super) fn bind(to: &mut Statement<'_>, record: &NewRecord<'_>) -> rusqlite::Result<()> {
-    let NewRecord { row, rollup, price } = record;
-    let mut columns = 1..;
-    let mut bind = |value: &dyn rusqlite::ToSql| to.raw_bind_parameter(columns.next().unwrap_or(0), value);
-    bind(&row.id)?;
-    bind(&rollup.dimensions)?;
-    bind(&row.started_at)?;
-    bind(&row.finished_at.saturating_sub(row.started_at))?;
-    bind(&row.status)?;
-    bind(&row.outcome)?;
-    bind(&row.client_gone)?;
-    bind(&row.input_tokens)?;
-    bind(&row.output_tokens)?;
-    bind(&row.cache_read_tokens)?;
-    bind(&row.cache_write_5m_tokens)?;
-    bind(&row.cache_write_1h_tokens)?;
-    bind(&row.extras)?;
-    bind(&row.usage_source)?;
-    bind(&row.usage_missing)?;
-    bind(&row.usage_raw)?;
-    bind(&row.service_tier)?;
-    bind(&row.latency_tier)?;
-    bind(&row.invoked_model)?;
-    bind(&row.cost)?;
-    bind(price)?;
-    bind(&row.unpriced)?;
-    bind(&row.time_to_first_byte)?;
-    bind(&row.duration)?;
-    bind(&row.aws_request_id.as_deref().map(UpstreamId::of))?;
-    bind(&row.labels)?;
-    bind(&rollup.labels_of_record())
+/// Gives a statement the values of [`RECORD`], save those that it has from the record before: most are the same in many
+/// records, and SQLite copies each text.
+pub(super) fn bind(
+    to: &mut Statement<'_>,
+    record: &NewRecord<'_>,
+    before: Option<&NewRecord<'_>>,
+) -> rusqlite::Result<()> {
+    let mut values = Values { to, record, before, column: 0 };
+    values.bind(|of| of.row.id)?;
+    values.bind(|of| of.rollup.dimensions)?;
+    values.bind(|of| of.row.started_at)?;
+    values.bind(|of| of.row.finished_at.saturating_sub(of.row.started_at))?;
+    values.bind(|of| of.row.status)?;
+    values.bind(|of| of.row.outcome)?;
+    values.bind(|of| of.row.client_gone)?;
+    values.bind(|of| of.row.input_tokens)?;
+    values.bind(|of| of.row.output_tokens)?;
+    values.bind(|of| of.row.cache_read_tokens)?;
+    values.bind(|of| of.row.cache_write_5m_tokens)?;
+    values.bind(|of| of.row.cache_write_1h_tokens)?;
+    values.bind(|of| of.row.extras.as_deref())?;
+    values.bind(|of| of.row.usage_source)?;
+    values.bind(|of| of.row.usage_missing)?;
+    values.bind(|of| of.row.usage_raw)?;
+    values.bind(|of| of.row.service_tier)?;
+    values.bind(|of| of.row.latency_tier)?;
+    values.bind(|of| of.row.invoked_model)?;
+    values.bind(|of| of.row.cost)?;
+    values.bind(|of| of.price)?;
+    values.bind(|of| of.row.unpriced)?;
+    values.bind(|of| of.row.time_to_first_byte)?;
+    values.bind(|of| of.row.duration)?;
+    values.bind(|of| of.row.aws_request_id.as_deref().map(UpstreamId::of))?;
+    values.bind(|of| of.row.labels.as_deref())?;
+    values.bind(|of| of.rollup.labels_of_record())
+}
+
+/// The values of a statement, column by column.
+struct Values<'v, 's> {
+    to: &'v mut Statement<'s>,
+    record: &'v NewRecord<'v>,
+    before: Option<&'v NewRecord<'v>>,
+    column: usize,
+}
+
+impl<'v> Values<'v, '_> {
+    /// Gives the next column its value, unless it has it.
+    fn bind<T: ToSql + PartialEq>(&mut self, of: impl Fn(&'v NewRecord<'v>) -> T) -> rusqlite::Result<()> {
+        self.column += 1;
+        let value = of(self.record);
+        if self.before.is_some_and(|before| of(before) == value) {
+            return Ok(());
+        }
+        self.to.raw_bind_parameter(self.column, value)
+    }
 }
 
 /// Reads [`RECORD_TO_READ`] or [`RECORD_TO_SUM`]: the key of its dimensions, and the rest.

@@ -2,23 +2,29 @@
 //! before.
 
 use super::fault::Fault;
-use crate::domain::Record;
+use crate::domain::{ModelId, Record};
 use crate::ledger::store::{Dimensions, DimensionsRow};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 /// How many of a kind are remembered; clients choose the model ids that they ask for.
 const MOST: usize = 10_000;
 
+/// How many of a kind are looked through one by one.
+const FEW: usize = 8;
+
 /// Dimensions and prices that were seen.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     hashes: RandomState,
+    /// The dimensions and prices that were asked for last: most records have those.
+    recent: Recent<Arc<Dimensions>>,
+    recent_prices: Recent<Arc<str>>,
     /// Dimensions to write, by their hash.
-    alike: HashMap<u64, Vec<(Dimensions, i64)>>,
+    alike: HashMap<u64, Vec<(Arc<Dimensions>, i64)>>,
     /// How many those are.
     remembered: usize,
     /// Dimensions that were read.
@@ -29,13 +35,18 @@ pub(super) struct Known {
 impl Known {
     /// Returns the key of a record's dimensions; writes them where the file has none.
     pub(super) fn dimensions_key(&mut self, connection: &Connection, record: &Record) -> Result<i64, Fault> {
+        if let Some(key) = self.recent.find(|dimensions| dimensions.fit(record)) {
+            return Ok(key);
+        }
         let hash = self.hash(record);
         let alike = self.alike.get(&hash).map_or(&[][..], Vec::as_slice);
-        if let Some((_, key)) = alike.iter().find(|(dimensions, _)| dimensions.fit(record)) {
+        if let Some((dimensions, key)) = alike.iter().find(|(dimensions, _)| dimensions.fit(record)) {
+            self.recent.add(Arc::clone(dimensions), *key);
             return Ok(*key);
         }
-        let dimensions = Dimensions::of(record);
+        let dimensions = Arc::new(Dimensions::of(record));
         let key = find_or_write(connection, &dimensions)?;
+        self.recent.add(Arc::clone(&dimensions), key);
         if self.remembered == MOST {
             self.alike.clear();
             self.remembered = 0;
@@ -47,9 +58,18 @@ impl Known {
 
     /// Returns the key of prices; writes it where the file has none.
     pub(super) fn price_key(&mut self, connection: &Connection, id: &Arc<str>) -> Result<i64, Fault> {
-        if let Some(key) = self.prices.get(id) {
-            return Ok(*key);
+        if let Some(key) = self.recent_prices.find(|known| known == id) {
+            return Ok(key);
         }
+        let key = match self.prices.get(id) {
+            Some(key) => *key,
+            None => self.new_price(connection, id)?,
+        };
+        self.recent_prices.add(Arc::clone(id), key);
+        Ok(key)
+    }
+
+    fn new_price(&mut self, connection: &Connection, id: &Arc<str>) -> Result<i64, Fault> {
         let key = find_or_write_price(connection, id)?;
         if self.prices.len() == MOST {
             self.prices.clear();
@@ -58,10 +78,14 @@ impl Known {
         Ok(key)
     }
 
-    /// Hashes what tells most records apart, without a copy of it.
+    /// Hashes what tells most records apart: a profile's id is short, and tells its model.
     fn hash(&self, record: &Record) -> u64 {
-        let Record { service, operation, profile_arn, source_model, requested_model, key_id, .. } = record;
-        self.hashes.hash_one((service, operation, profile_arn, source_model, requested_model, key_id))
+        let Record { service, operation, profile_arn, requested_model, key_id, .. } = record;
+        let called = match profile_arn {
+            Some(profile) => Some(profile.id()),
+            None => requested_model.as_ref().map(ModelId::as_str),
+        };
+        self.hashes.hash_one((service, operation, called, key_id))
     }
 
     /// Returns the dimensions that have a key.
@@ -75,6 +99,27 @@ impl Known {
         }
         self.read.insert(key, Arc::clone(&dimensions));
         Ok(dimensions)
+    }
+}
+
+/// A few things with their keys, the last that came first.
+#[derive(Debug)]
+struct Recent<T>(VecDeque<(T, i64)>);
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self(VecDeque::with_capacity(FEW))
+    }
+}
+
+impl<T> Recent<T> {
+    fn find(&self, is_it: impl Fn(&T) -> bool) -> Option<i64> {
+        self.0.iter().find(|(one, _)| is_it(one)).map(|(_, key)| *key)
+    }
+
+    fn add(&mut self, one: T, key: i64) {
+        self.0.truncate(FEW - 1);
+        self.0.push_front((one, key));
     }
 }
 
