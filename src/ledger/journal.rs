@@ -15,6 +15,7 @@
 
 mod append;
 mod carry;
+mod common;
 mod confirmed;
 mod dir_lock;
 mod disk;
@@ -22,6 +23,7 @@ mod entries;
 mod entry;
 mod error;
 mod health;
+mod id_hash;
 mod keeper;
 mod log;
 mod overdue;

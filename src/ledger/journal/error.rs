@@ -36,13 +36,13 @@ pub enum JournalError {
         file: PathBuf,
     },
     /// A segment was written in a format that this version does not know.
-    #[error("{file} has format {version} of a journal's segments, and this tollgate knows {known} at most")]
-    NewerFormat {
+    #[error("{file} has format {version} of a journal's segments, and this tollgate reads format {known}")]
+    OtherFormat {
         /// The segment.
         file: PathBuf,
         /// Its format.
         version: u32,
-        /// The newest known format.
+        /// The known format.
         known: u32,
     },
     /// An entry is broken, and whole ones follow. The death of a process leaves no such thing; a loss of power can,
@@ -75,8 +75,8 @@ impl JournalError {
             Self::NotASegment { file } => {
                 format!("move {} out of the directory: nothing else belongs there", file.display())
             }
-            Self::NewerFormat { file, .. } => format!(
-                "start the newer tollgate once more, so that it empties its journal into the store; or move {} out of \
+            Self::OtherFormat { file, .. } => format!(
+                "start the tollgate that wrote it once more, so that it empties its journal into the store; or move {} out of \
                  the directory and lose what it holds",
                 file.display()
             ),

@@ -3,6 +3,7 @@
 use super::dir_lock::DirLock;
 use super::disk::Disk;
 use super::entries::size;
+use super::id_hash::BuildIdHasher;
 use super::overdue::Overdue;
 use super::segment::{self, HEADER, Header, Segment};
 use super::settings::{Fsync, Settings};
@@ -43,7 +44,7 @@ pub(super) struct Log {
     pub(super) active: Option<u64>,
     pub(super) next_sequence: u64,
     /// Which segment has the opening of each call that is open.
-    pub(super) open: HashMap<RequestId, u64>,
+    pub(super) open: HashMap<RequestId, u64, BuildIdHasher>,
     /// Bytes of all segments.
     pub(super) bytes: u64,
     /// Closings in segments that the store has not confirmed.
@@ -180,8 +181,8 @@ impl Log {
 
     /// Takes note that a call's opening is in a segment.
     pub(super) fn opened(&mut self, sequence: u64, id: RequestId) {
-        self.release(id);
-        self.open.insert(id, sequence);
+        let before = self.open.insert(id, sequence);
+        self.unhold(before);
         if let Some(segment) = self.segments.get_mut(&sequence) {
             segment.open = segment.open.saturating_add(1);
         }
@@ -199,6 +200,10 @@ impl Log {
     /// Takes note that a call's opening, if there is one, is not needed any more.
     pub(super) fn release(&mut self, id: RequestId) {
         let opened_in = self.open.remove(&id);
+        self.unhold(opened_in);
+    }
+
+    fn unhold(&mut self, opened_in: Option<u64>) {
         if let Some(segment) = opened_in.and_then(|sequence| self.segments.get_mut(&sequence)) {
             segment.open = segment.open.saturating_sub(1);
         }

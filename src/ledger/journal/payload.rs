@@ -1,16 +1,17 @@
-//! What an entry's payload holds: the fields of an opening or a record but the id, in `postcard`'s encoding.
+//! What an entry's payload holds: `length u32 | what calls share | the other fields of an opening or a record but the
+//! id`, both in `postcard`'s encoding; `length` counts the bytes of what calls share, little-endian.
 //!
 //! A field that is added, removed or reordered here makes another format: see `segment::FORMAT`.
 
+use super::common::{self, Common, Memo, Pairs};
 use super::words::{Counts, Name};
 use crate::domain::{
-    Attribution, MissingReason, ModelId, Money, Operation, Outcome, Picture, Policy, ProfileArn, Record,
-    Region, RequestId, ServiceName, Tokens, Unit, Usage, UsageSource,
+    Attribution, MissingReason, ModelId, Money, Outcome, Picture, Policy, Record, RequestId, Tokens, Unit,
+    Usage, UsageSource,
 };
 use crate::ledger::opening::{Opening, OpeningRef};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -18,9 +19,10 @@ use time::OffsetDateTime;
 /// A payload that does not hold what it should: a bug, or another program's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the entry at this place cannot be understood: its {0} is none")]
-pub(super) struct Unreadable(&'static str);
+pub(super) struct Unreadable(pub(super) &'static str);
 
-type Pairs = BTreeMap<String, String>;
+/// Bytes of `length`.
+const PREFIX: usize = 4;
 
 /// Nanoseconds since the Unix epoch, as seconds and the rest.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -29,14 +31,6 @@ struct Moment(i64, u32);
 #[derive(Debug, Serialize, Deserialize)]
 struct OpeningImage<'a> {
     started_at: Moment,
-    service: &'a str,
-    tags: Cow<'a, Pairs>,
-    operation: Name<Operation>,
-    requested_model: Option<&'a str>,
-    source_model: Option<&'a str>,
-    profile_arn: Option<&'a str>,
-    region: &'a str,
-    key_id: Option<&'a str>,
     labels: Cow<'a, Pairs>,
     request_text_bytes: u64,
     max_output_tokens: Option<u64>,
@@ -46,14 +40,7 @@ struct OpeningImage<'a> {
 struct RecordImage<'a> {
     started_at: Moment,
     finished_at: Moment,
-    service: &'a str,
-    tags: Cow<'a, Pairs>,
-    operation: Name<Operation>,
-    requested_model: Option<&'a str>,
-    source_model: Option<&'a str>,
-    profile_arn: Option<&'a str>,
     attribution: Name<Attribution>,
-    region: &'a str,
     status: Option<u16>,
     outcome: Name<Outcome>,
     client_gone: bool,
@@ -73,7 +60,6 @@ struct RecordImage<'a> {
     time_to_first_byte: Option<Duration>,
     duration: Duration,
     aws_request_id: Option<&'a str>,
-    key_id: Option<&'a str>,
     labels: Cow<'a, Pairs>,
 }
 
@@ -103,16 +89,9 @@ struct PictureImage<'a> {
 
 /// Appends an opening's payload to `buffer`; `None` where it cannot be encoded, which no value can bring about.
 pub(super) fn write_opening(opening: &OpeningRef<'_>, buffer: &mut Vec<u8>) -> Option<()> {
+    write_common(&common::Image::of_opening(opening), buffer)?;
     let image = OpeningImage {
         started_at: Moment::of(opening.started_at),
-        service: opening.service.as_str(),
-        tags: Cow::Borrowed(opening.tags),
-        operation: Name(opening.operation),
-        requested_model: opening.requested_model.map(ModelId::as_str),
-        source_model: opening.source_model.map(ModelId::as_str),
-        profile_arn: opening.profile_arn.map(ProfileArn::as_str),
-        region: opening.region.as_str(),
-        key_id: opening.key_id,
         labels: Cow::Borrowed(opening.labels),
         request_text_bytes: opening.request_text_bytes,
         max_output_tokens: opening.max_output_tokens,
@@ -122,17 +101,11 @@ pub(super) fn write_opening(opening: &OpeningRef<'_>, buffer: &mut Vec<u8>) -> O
 
 /// Appends a record's payload to `buffer`; `None` where it cannot be encoded, which no value can bring about.
 pub(super) fn write_record(record: &Record, buffer: &mut Vec<u8>) -> Option<()> {
+    write_common(&common::Image::of_record(record), buffer)?;
     let image = RecordImage {
         started_at: Moment::of(record.started_at),
         finished_at: Moment::of(record.finished_at),
-        service: record.service.as_str(),
-        tags: Cow::Borrowed(&record.tags),
-        operation: Name(record.operation),
-        requested_model: record.requested_model.as_ref().map(ModelId::as_str),
-        source_model: record.source_model.as_ref().map(ModelId::as_str),
-        profile_arn: record.profile_arn.as_ref().map(ProfileArn::as_str),
         attribution: Name(record.attribution),
-        region: record.region.as_str(),
         status: record.status,
         outcome: Name(record.outcome),
         client_gone: record.client_gone,
@@ -150,26 +123,44 @@ pub(super) fn write_record(record: &Record, buffer: &mut Vec<u8>) -> Option<()> 
         time_to_first_byte: record.time_to_first_byte,
         duration: record.duration,
         aws_request_id: record.aws_request_id.as_deref(),
-        key_id: record.key_id.as_deref(),
         labels: Cow::Borrowed(&record.labels),
     };
     postcard::to_io(&image, buffer).ok().map(drop)
 }
 
+fn write_common(image: &common::Image<'_>, buffer: &mut Vec<u8>) -> Option<()> {
+    let at = buffer.len();
+    buffer.extend_from_slice(&[0; PREFIX]);
+    postcard::to_io(image, &mut *buffer).ok()?;
+    let (length, encoded) = buffer.get_mut(at..)?.split_first_chunk_mut::<PREFIX>()?;
+    *length = u32::try_from(encoded.len()).ok()?.to_le_bytes();
+    Some(())
+}
+
+/// Returns what calls share, and the rest.
+fn split(payload: &[u8]) -> Result<(&[u8], &[u8]), Unreadable> {
+    let parts = payload.split_first_chunk::<PREFIX>().and_then(|(length, parts)| {
+        parts.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
+    });
+    parts.ok_or(Unreadable("encoding"))
+}
+
 /// Returns the opening that a payload holds.
 pub(super) fn read_opening(id: RequestId, payload: &[u8]) -> Result<Opening, Unreadable> {
-    let image: OpeningImage<'_> = postcard::from_bytes(payload).map_err(|_| Unreadable("encoding"))?;
+    let (common, own) = split(payload)?;
+    let common = Common::parse(common)?;
+    let image: OpeningImage<'_> = postcard::from_bytes(own).map_err(|_| Unreadable("encoding"))?;
     Ok(Opening {
         id,
         started_at: image.started_at.time()?,
-        service: service(image.service)?,
-        tags: Arc::new(image.tags.into_owned()),
-        operation: image.operation.0,
-        requested_model: model(image.requested_model)?,
-        source_model: model(image.source_model)?,
-        profile_arn: profile(image.profile_arn)?,
-        region: region(image.region)?,
-        key_id: image.key_id.map(str::to_owned),
+        service: common.service,
+        tags: common.tags,
+        operation: common.operation,
+        requested_model: common.requested_model,
+        source_model: common.source_model,
+        profile_arn: common.profile_arn,
+        region: common.region,
+        key_id: common.key_id,
         labels: image.labels.into_owned(),
         request_text_bytes: image.request_text_bytes,
         max_output_tokens: image.max_output_tokens,
@@ -177,20 +168,23 @@ pub(super) fn read_opening(id: RequestId, payload: &[u8]) -> Result<Opening, Unr
 }
 
 /// Returns the record that a payload holds.
-pub(super) fn read_record(id: RequestId, payload: &[u8]) -> Result<Record, Unreadable> {
-    let image: RecordImage<'_> = postcard::from_bytes(payload).map_err(|_| Unreadable("encoding"))?;
+pub(super) fn read_record(id: RequestId, payload: &[u8], memo: &mut Memo) -> Result<Record, Unreadable> {
+    let (common, own) = split(payload)?;
+    let image: RecordImage<'_> = postcard::from_bytes(own).map_err(|_| Unreadable("encoding"))?;
+    let price_id = image.price_id.map(|id| memo.price_id(id));
+    let common = memo.common(common)?;
     Ok(Record {
         id,
         started_at: image.started_at.time()?,
         finished_at: image.finished_at.time()?,
-        service: service(image.service)?,
-        tags: Arc::new(image.tags.into_owned()),
-        operation: image.operation.0,
-        requested_model: model(image.requested_model)?,
-        source_model: model(image.source_model)?,
-        profile_arn: profile(image.profile_arn)?,
+        service: common.service.clone(),
+        tags: Arc::clone(&common.tags),
+        operation: common.operation,
+        requested_model: common.requested_model.clone(),
+        source_model: common.source_model.clone(),
+        profile_arn: common.profile_arn.clone(),
         attribution: image.attribution.0,
-        region: region(image.region)?,
+        region: common.region.clone(),
         status: image.status,
         outcome: image.outcome.0,
         client_gone: image.client_gone,
@@ -201,14 +195,18 @@ pub(super) fn read_record(id: RequestId, payload: &[u8]) -> Result<Record, Unrea
         service_tier: image.service_tier.map(str::to_owned),
         latency_tier: image.latency_tier.map(str::to_owned),
         picture: image.picture.map(PictureImage::picture),
-        invoked_model: model(image.invoked_model)?,
+        invoked_model: image
+            .invoked_model
+            .map(ModelId::parse)
+            .transpose()
+            .map_err(|_| Unreadable("model id"))?,
         cost: image.cost.map(Money::from_picos),
-        price_id: image.price_id.map(Arc::from),
+        price_id,
         unpriced: image.unpriced.map(Arc::from),
         time_to_first_byte: image.time_to_first_byte,
         duration: image.duration,
         aws_request_id: image.aws_request_id.map(str::to_owned),
-        key_id: image.key_id.map(str::to_owned),
+        key_id: common.key_id.clone(),
         labels: image.labels.into_owned(),
     })
 }
@@ -255,22 +253,6 @@ impl<'a> PictureImage<'a> {
         let Self { width, height, quality, steps } = self;
         Picture { width, height, quality: quality.map(str::to_owned), steps }
     }
-}
-
-fn service(name: &str) -> Result<ServiceName, Unreadable> {
-    ServiceName::parse(name).map_err(|_| Unreadable("service"))
-}
-
-fn region(name: &str) -> Result<Region, Unreadable> {
-    Region::parse(name).ok_or(Unreadable("region"))
-}
-
-fn model(id: Option<&str>) -> Result<Option<ModelId>, Unreadable> {
-    id.map(ModelId::parse).transpose().map_err(|_| Unreadable("model id"))
-}
-
-fn profile(arn: Option<&str>) -> Result<Option<ProfileArn>, Unreadable> {
-    arn.map(ProfileArn::parse).transpose().map_err(|_| Unreadable("profile"))
 }
 
 fn raw(json: Option<&str>) -> Result<Option<Box<serde_json::value::RawValue>>, Unreadable> {

@@ -1,5 +1,6 @@
 //! The way of records out of the journal, for the drainer.
 
+use super::common::Memo;
 use super::confirmed;
 use super::entries::{Entries, Next};
 use super::entry::Kind;
@@ -20,6 +21,9 @@ pub struct Reader {
     shared: Arc<Shared>,
     /// Everything before is confirmed.
     confirmed: Position,
+    memo: Memo,
+    /// Where the next batch's records go: as much memory as the largest one needed.
+    spare: Vec<Record>,
 }
 
 /// Records that were read, and that [`Reader::confirm`] takes off the journal.
@@ -47,7 +51,12 @@ struct Piece {
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, confirmed: Position { sequence: 0, offset: 0 } }
+        Self {
+            shared,
+            confirmed: Position { sequence: 0, offset: 0 },
+            memo: Memo::default(),
+            spare: Vec::new(),
+        }
     }
 
     /// Waits until there is something to read, for so long at most. Returns whether there is.
@@ -75,7 +84,10 @@ impl Reader {
     /// # Errors
     /// A segment cannot be read; the next call tries the same again. What is before that place is handed out first.
     pub fn next_batch(&mut self, max_records: usize, max_bytes: usize) -> Result<Batch, JournalError> {
-        let mut batch = Batch { records: Vec::new(), from: Vec::new(), end: self.confirmed };
+        let mut batch =
+            Batch { records: std::mem::take(&mut self.spare), from: Vec::new(), end: self.confirmed };
+        let pending = usize::try_from(self.shared.lock().pending).unwrap_or(usize::MAX);
+        batch.records.reserve(pending.min(max_records));
         let mut room = max_bytes;
         while batch.records.len() < max_records && room > 0 {
             let Some(piece) = self.shared.lock().piece(&mut batch.end) else { break };
@@ -93,14 +105,15 @@ impl Reader {
 
     /// Reads on in a piece, and returns how much room is left.
     fn read(
-        &self,
+        &mut self,
         piece: &Piece,
         batch: &mut Batch,
         max_records: usize,
         mut room: usize,
     ) -> Result<usize, JournalError> {
         let sequence = batch.end.sequence;
-        let file = || segment::path(&self.shared.dir, sequence);
+        let Self { shared, memo, .. } = self;
+        let file = || segment::path(&shared.dir, sequence);
         let mut entries = Entries::new(Arc::clone(&piece.file), piece.salt, batch.end.offset, piece.end);
         while batch.records.len() < max_records && room > 0 {
             let offset = entries.offset();
@@ -109,7 +122,7 @@ impl Reader {
                 Next::End => break,
                 Next::Broken => return Err(damaged("the entry there is broken".to_owned())),
                 Next::Entry(frame) if frame.kind == Kind::Closing => {
-                    let record = payload::read_record(frame.id, entries.payload());
+                    let record = payload::read_record(frame.id, entries.payload(), memo);
                     batch.records.push(record.map_err(|error| damaged(error.to_string()))?);
                     batch.count(sequence);
                     room = room.saturating_sub(frame.len);
@@ -123,7 +136,9 @@ impl Reader {
 
     /// Takes off the journal what the store has for good: what survives there what the journal is to survive here.
     pub fn confirm(&mut self, batch: Batch) {
-        let Batch { from, end, .. } = batch;
+        let Batch { mut records, from, end } = batch;
+        records.clear();
+        self.spare = records;
         self.confirmed = end;
         if from.is_empty() {
             return;

@@ -142,7 +142,7 @@ fn log(lock: DirLock, found: Found, settings: Settings) -> Log {
         bytes: found.segments.values().map(|segment| segment.len).sum(),
         pending: found.segments.values().map(|segment| segment.pending).sum(),
         segments: found.segments,
-        open: HashMap::new(),
+        open: HashMap::default(),
         active: None,
         next_sequence: found.next_sequence,
         overdue: Overdue::new(settings.overdue_bytes),

@@ -122,7 +122,7 @@ fn header(path: &Path, handle: &Arc<File>, len: u64) -> Result<Option<Header>, J
         Beginning::Header(header) => Ok(Some(header)),
         Beginning::Torn | Beginning::Damaged if len <= HEADER => Ok(None),
         Beginning::Torn if is_zero(handle, len).map_err(failed)? => Ok(None),
-        Beginning::Newer(version) => Err(JournalError::NewerFormat { file, version, known: FORMAT }),
+        Beginning::OtherFormat(version) => Err(JournalError::OtherFormat { file, version, known: FORMAT }),
         Beginning::Damaged => {
             Err(JournalError::Damaged { file, offset: 0, reason: "its header is".to_owned() })
         }

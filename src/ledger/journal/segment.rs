@@ -11,8 +11,8 @@ use std::time::Duration;
 /// Bytes of a header.
 pub(super) const HEADER: u64 = 28;
 
-/// The format that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 1;
+/// The format that this version writes, and the only one that it reads.
+pub(super) const FORMAT: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"tgjrnl\r\n";
 const EXTENSION: &str = "journal";
@@ -81,7 +81,7 @@ pub(super) enum Beginning {
     /// A header that was never written whole: the segment holds nothing.
     Torn,
     /// Of a format that is not known.
-    Newer(u32),
+    OtherFormat(u32),
     /// A segment's, but damaged.
     Damaged,
     /// Something else.
@@ -113,8 +113,7 @@ impl Beginning {
         let Some((format, fields)) = fields.split_first_chunk::<4>() else { return Self::Torn };
         match u32::from_le_bytes(*format) {
             FORMAT => Self::fields(bytes, fields),
-            format if format > FORMAT => Self::Newer(format),
-            _ => Self::Damaged,
+            format => Self::OtherFormat(format),
         }
     }
 

@@ -141,15 +141,15 @@ fn damage_names_file_and_place_and_changes_nothing() {
 }
 
 #[test]
-fn foreign_and_newer_files_are_named() {
+fn files_that_are_foreign_or_of_another_format_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("0000000000000000.journal");
     std::fs::write(&file, "hello, this is no journal at all").unwrap();
     let error = try_start(dir.path(), SMALL).unwrap_err();
     assert!(matches!(error, JournalError::NotASegment { .. }), "{error}");
-    std::fs::write(&file, [b"tgjrnl\r\n".as_slice(), &[2, 0, 0, 0]].concat()).unwrap();
+    std::fs::write(&file, [b"tgjrnl\r\n".as_slice(), &[3, 0, 0, 0]].concat()).unwrap();
     let error = try_start(dir.path(), SMALL).unwrap_err();
-    assert!(matches!(error, JournalError::NewerFormat { version: 2, known: 1, .. }), "{error}");
+    assert!(matches!(error, JournalError::OtherFormat { version: 3, known: 2, .. }), "{error}");
     assert_eq!(std::fs::metadata(&file).unwrap().len(), 12);
 }
 
