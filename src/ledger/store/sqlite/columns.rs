@@ -66,8 +66,9 @@ pub(super) fn bind(
     record: &NewRecord<'_>,
     before: Option<&NewRecord<'_>>,
 ) -> rusqlite::Result<()> {
+    let row = &record.row;
     let mut values = Values { to, record, before, column: 0 };
-    values.bind(|of| of.row.id)?;
+    values.bind_new(row.id)?;
     values.bind(|of| of.rollup.dimensions)?;
     values.bind(|of| of.row.started_at)?;
     values.bind(|of| of.row.finished_at.saturating_sub(of.row.started_at))?;
@@ -82,7 +83,7 @@ pub(super) fn bind(
     values.bind(|of| of.row.extras.as_deref())?;
     values.bind(|of| of.row.usage_source)?;
     values.bind(|of| of.row.usage_missing)?;
-    values.bind(|of| of.row.usage_raw)?;
+    values.bind_new(row.usage_raw)?;
     values.bind(|of| of.row.service_tier)?;
     values.bind(|of| of.row.latency_tier)?;
     values.bind(|of| of.row.invoked_model)?;
@@ -91,7 +92,7 @@ pub(super) fn bind(
     values.bind(|of| of.row.unpriced)?;
     values.bind(|of| of.row.time_to_first_byte)?;
     values.bind(|of| of.row.duration)?;
-    values.bind(|of| of.row.aws_request_id.as_deref().map(UpstreamId::of))?;
+    values.bind_new(row.aws_request_id.as_deref().map(UpstreamId::of))?;
     values.bind(|of| of.row.labels.as_deref())?;
     values.bind(|of| of.rollup.labels_of_record())
 }
@@ -107,11 +108,17 @@ struct Values<'v, 's> {
 impl<'v> Values<'v, '_> {
     /// Gives the next column its value, unless it has it.
     fn bind<T: ToSql + PartialEq>(&mut self, of: impl Fn(&'v NewRecord<'v>) -> T) -> rusqlite::Result<()> {
-        self.column += 1;
         let value = of(self.record);
         if self.before.is_some_and(|before| of(before) == value) {
+            self.column += 1;
             return Ok(());
         }
+        self.bind_new(value)
+    }
+
+    /// Gives the next column a value that hardly any two records share.
+    fn bind_new(&mut self, value: impl ToSql) -> rusqlite::Result<()> {
+        self.column += 1;
         self.to.raw_bind_parameter(self.column, value)
     }
 }

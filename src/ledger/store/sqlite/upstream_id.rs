@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 /// A request id as its column holds it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum UpstreamId<'a> {
     /// A UUID as it is usually written, by its bytes.
     Uuid(Uuid),
