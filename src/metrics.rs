@@ -3,15 +3,18 @@
 //! Label values come from the catalog and from fixed lists, never from clients.
 
 mod cost;
+mod ledger;
+mod route;
 
-use crate::domain::{MissingReason, Money, Operation, Outcome, ServiceName, Tokens, Unit};
-use cost::{CostCounter, CostFamily};
+use crate::domain::{MissingReason, Money, ServiceName};
+use cost::CostFamily;
+use ledger::LedgerFamilies;
+pub use ledger::LedgerState;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+pub use route::{OperationMetrics, RouteMetrics};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 /// Seconds of a whole call: from a cached embedding to a long generation.
 const CALL_BUCKETS: [f64; 14] =
@@ -63,31 +66,6 @@ struct UsageFamilies {
     labels_dropped: IntCounterVec,
     cost: CostFamily,
     unpriced: IntCounterVec,
-}
-
-/// How the ledger fares; said anew at every scrape.
-#[derive(Debug)]
-struct LedgerFamilies {
-    pending: IntGaugeVec,
-    bytes: IntGaugeVec,
-    refusing: IntGaugeVec,
-    errors: IntCounterVec,
-    lost: IntCounterVec,
-}
-
-/// What the ledger says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LedgerState {
-    /// Records in the journal that the store does not have yet.
-    pub pending_records: u64,
-    /// The size of the journal, in bytes.
-    pub journal_bytes: u64,
-    /// Whether the journal takes no call.
-    pub is_refusing: bool,
-    /// Entries that the journal and batches that the store did not take, each of which was or will be tried again.
-    pub errors: u64,
-    /// Records that were lost for good.
-    pub lost_records: u64,
 }
 
 /// What becomes of a call whose client left.
@@ -185,48 +163,6 @@ impl UsageFamilies {
                 &["model"],
             )?,
         })
-    }
-}
-
-impl LedgerFamilies {
-    fn register(to: &Registry) -> Result<Self, prometheus::Error> {
-        Ok(Self {
-            pending: gauge(
-                to,
-                "journal_pending_records",
-                "Records in the journal that the store does not have yet.",
-                &[],
-            )?,
-            bytes: gauge(to, "journal_bytes", "The size of the journal.", &[])?,
-            refusing: gauge(to, "journal_refusing", "1 while the journal takes no call.", &[])?,
-            errors: counter(
-                to,
-                "ledger_errors_total",
-                "Entries that the journal, and batches that the store did not take; each is tried again.",
-                &[],
-            )?,
-            lost: counter(
-                to,
-                "ledger_lost_records_total",
-                "Records lost for good, because journal and memory were full; each is in the log.",
-                &[],
-            )?,
-        })
-    }
-
-    fn say(&self, state: LedgerState) {
-        let set = |family: &IntGaugeVec, value: u64| {
-            family.with_label_values::<&str>(&[]).set(i64::try_from(value).unwrap_or(i64::MAX));
-        };
-        let raise = |family: &IntCounterVec, value: u64| {
-            let counter = family.with_label_values::<&str>(&[]);
-            counter.inc_by(value.saturating_sub(counter.get()));
-        };
-        set(&self.pending, state.pending_records);
-        set(&self.bytes, state.journal_bytes);
-        set(&self.refusing, u64::from(state.is_refusing));
-        raise(&self.errors, state.errors);
-        raise(&self.lost, state.lost_records);
     }
 }
 
@@ -340,115 +276,6 @@ impl Metrics {
             operations: std::array::from_fn(|_| OnceLock::new()),
             in_flight: self.calls.in_flight.with_label_values(&[service.as_str()]),
         }
-    }
-}
-
-/// The handles of one route, each made at its first use.
-#[derive(Debug)]
-pub struct RouteMetrics {
-    metrics: Arc<Metrics>,
-    /// Service, profile, model.
-    labels: [String; 3],
-    tokens: [OnceLock<IntCounter>; 5],
-    cost: OnceLock<Arc<CostCounter>>,
-    operations: [OnceLock<OperationMetrics>; Operation::ALL.len()],
-    /// Calls of the service under way.
-    pub in_flight: IntGauge,
-}
-
-/// The handles of one operation of a route.
-#[derive(Debug)]
-pub struct OperationMetrics {
-    plain_success: IntCounter,
-    /// A whole call.
-    pub duration: Histogram,
-    /// Until the head of the answer.
-    pub first_byte: Histogram,
-    /// The gateway's own part.
-    pub overhead: Histogram,
-}
-
-impl RouteMetrics {
-    /// Returns the metrics that the handles belong to.
-    pub fn all(&self) -> &Arc<Metrics> {
-        &self.metrics
-    }
-
-    /// Returns the handles of an operation.
-    pub fn operation(&self, operation: Operation) -> Option<&OperationMetrics> {
-        let at = Operation::ALL.iter().position(|known| *known == operation)?;
-        let slot = self.operations.get(at)?;
-        Some(slot.get_or_init(|| {
-            let [service, ..] = &self.labels;
-            let (service, name) = (service.as_str(), operation.name());
-            OperationMetrics {
-                plain_success: self.requests(operation, "200", Outcome::Ok),
-                duration: self.metrics.calls.duration.with_label_values(&[service, name]),
-                first_byte: self.metrics.calls.first_byte.with_label_values(&[service, name]),
-                overhead: self.metrics.calls.overhead.with_label_values(&[name]),
-            }
-        }))
-    }
-
-    /// Counts a call that has ended.
-    pub fn ended(&self, operation: Operation, status: Option<u16>, outcome: Outcome, lasted: Duration) {
-        let handles = self.operation(operation);
-        if let (Some(handles), Some(200), Outcome::Ok) = (handles, status, outcome) {
-            handles.plain_success.inc();
-        } else {
-            let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-            self.requests(operation, &status, outcome).inc();
-        }
-        if let Some(handles) = handles {
-            handles.duration.observe(lasted.as_secs_f64());
-        }
-    }
-
-    /// Adds tokens as Bedrock stated them.
-    pub fn add_tokens(&self, tokens: &Tokens) {
-        for ((kind, count), slot) in tokens.by_kind().into_iter().zip(&self.tokens) {
-            if let Some(count) = count {
-                slot.get_or_init(|| self.kind(&self.metrics.usage.tokens, kind)).inc_by(count);
-            }
-        }
-    }
-
-    /// Adds tokens that are estimates.
-    pub fn add_estimated_tokens(&self, tokens: &Tokens) {
-        for (kind, count) in tokens.by_kind() {
-            if let Some(count) = count {
-                self.kind(&self.metrics.usage.estimated_tokens, kind).inc_by(count);
-            }
-        }
-    }
-
-    /// Adds estimated cost.
-    pub fn add_cost(&self, cost: Money) {
-        self.cost.get_or_init(|| self.metrics.usage.cost.counter(&self.labels)).add(cost);
-    }
-
-    /// Counts a call that has no price.
-    pub fn unpriced(&self) {
-        let [.., model] = &self.labels;
-        self.metrics.usage.unpriced.with_label_values(&[model.as_str()]).inc();
-    }
-
-    /// Adds what is billed by other units than tokens.
-    pub fn add_units(&self, units: &[(Unit, u64)]) {
-        for (unit, count) in units {
-            self.kind(&self.metrics.usage.units, unit.name()).inc_by(*count);
-        }
-    }
-
-    fn kind(&self, family: &IntCounterVec, kind: &str) -> IntCounter {
-        let [service, profile, model] = &self.labels;
-        family.with_label_values(&[service.as_str(), profile, model, kind])
-    }
-
-    fn requests(&self, operation: Operation, status: &str, outcome: Outcome) -> IntCounter {
-        let [service, profile, model] = &self.labels;
-        let labels = [service.as_str(), profile, model, operation.name(), status, outcome.name()];
-        self.metrics.calls.requests.with_label_values(&labels)
     }
 }
 
