@@ -204,7 +204,7 @@ fn damaged_journals_are_refused() {
     let cases = [
         (b"somebody's notes, and no journal of a gateway".to_vec(), "no segment of a journal", "move "),
         (with(100, !whole[100]), "damaged at byte 28", "look after the disk"),
-        (with(8, 9), "format 9", "the newer tollgate"),
+        (with(8, 9), "format 9", "start the tollgate that wrote it"),
         (with(13, !whole[13]), "damaged at byte 0", "look after the disk"),
     ];
     for (bytes, wrong, way_out) in cases {
