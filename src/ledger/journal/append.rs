@@ -108,13 +108,7 @@ impl Shared {
                 log.counts.lost_closings = log.counts.lost_closings.saturating_add(1);
                 tracing::error!(id = %record.id, "a record is lost: it is too long for the journal");
             }
-            let number = log.unsynced.appended;
-            let reader_sleeps = log.pending > 0 && std::mem::take(&mut log.reader_sleeps);
-            drop(log);
-            if reader_sleeps {
-                self.readable.notify_one();
-            }
-            number
+            log.unsynced.appended
         })
     }
 

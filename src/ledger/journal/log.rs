@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What callers, the keeper and the reader share.
 ///
@@ -30,8 +30,6 @@ pub(super) struct Shared {
     pub(super) disk: Disk,
     pub(super) log: Mutex<Log>,
     pub(super) synced: Mutex<Synced>,
-    /// Told when there is something to read, if the reader sleeps.
-    pub(super) readable: Condvar,
 }
 
 /// The state of the journal.
@@ -56,7 +54,6 @@ pub(super) struct Log {
     pub(super) full: bool,
     pub(super) counts: Counts,
     pub(super) unsynced: Unsynced,
-    pub(super) reader_sleeps: bool,
 }
 
 /// What went wrong since the start.

@@ -8,11 +8,9 @@ use super::error::JournalError;
 use super::log::{Log, Shared};
 use super::payload;
 use super::segment;
-use crate::clock::Clock;
 use crate::domain::Record;
 use std::fs::File;
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 /// Reads records in the order in which they were written. There is one per journal; it belongs to a thread that may
 /// block.
@@ -56,25 +54,6 @@ impl Reader {
             confirmed: Position { sequence: 0, offset: 0 },
             memo: Memo::default(),
             spare: Vec::new(),
-        }
-    }
-
-    /// Waits until there is something to read, for so long at most. Returns whether there is.
-    ///
-    /// A call whose closing finds the reader asleep pays for waking it: better to sleep a while before this than to
-    /// wait for each record.
-    pub fn wait(&self, timeout: Duration) -> bool {
-        let start = Clock::system().instant();
-        let mut log = self.shared.lock();
-        loop {
-            let left = timeout.saturating_sub(Clock::system().instant().duration_since(start));
-            if log.pending > 0 || left.is_zero() {
-                log.reader_sleeps = false;
-                return log.pending > 0;
-            }
-            log.reader_sleeps = true;
-            let waited = self.shared.readable.wait_timeout(log, left);
-            log = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

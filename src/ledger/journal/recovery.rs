@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 
 /// What the last process left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +150,6 @@ fn log(lock: DirLock, found: Found, settings: Settings) -> Log {
         full: false,
         counts: Counts::default(),
         unsynced: Unsynced::default(),
-        reader_sleeps: false,
     }
 }
 
@@ -166,7 +165,6 @@ fn shared(dir: &Path, settings: Settings, disk: Disk, log: Log) -> Shared {
         disk,
         log: Mutex::new(log),
         synced: Mutex::new(Synced::default()),
-        readable: Condvar::new(),
     }
 }
 

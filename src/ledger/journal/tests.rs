@@ -58,7 +58,7 @@ fn killed(dir: &Path) -> TempDir {
 }
 
 /// Looks until the journal's health is as wished; the journal's own thread brings it about.
-fn until(journal: &Journal, wished: impl Fn(&Health) -> bool) -> Health {
+fn until(journal: &Journal, mut wished: impl FnMut(&Health) -> bool) -> Health {
     for _ in 0..400 {
         let health = journal.health();
         if wished(&health) {

@@ -112,9 +112,6 @@ impl Shared {
         match self.try_append(log, &late.frame) {
             Ok(sequence) => {
                 log.closed(sequence, late.id);
-                if std::mem::take(&mut log.reader_sleeps) {
-                    self.readable.notify_one();
-                }
                 Ok(())
             }
             Err(failed) => {
