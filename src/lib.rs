@@ -29,6 +29,7 @@ pub mod gateway;
 mod hex;
 pub mod identify;
 pub mod intake;
+pub mod inventory;
 pub mod ledger;
 pub mod metrics;
 pub mod operation;

@@ -1,5 +1,7 @@
 //! Application inference profiles and the regions they live in.
 
+use serde::de::Error as _;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -36,6 +38,13 @@ impl fmt::Display for Region {
 impl fmt::Debug for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Region({})", self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Region {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = <Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+        Self::parse(&name).ok_or_else(|| D::Error::custom(format!("'{name}' is no region's name")))
     }
 }
 
@@ -116,6 +125,13 @@ impl fmt::Display for ProfileArn {
 impl fmt::Debug for ProfileArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ProfileArn({})", self.arn)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for ProfileArn {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let arn = <Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+        Self::parse(&arn).map_err(|error| D::Error::custom(format!("'{arn}' is {error}")))
     }
 }
 
