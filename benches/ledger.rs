@@ -108,10 +108,11 @@ fn write(ledger: &Ledger, count: u64) {
         for half in [0, count / 2] {
             let calls = &calls;
             scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
                 for number in half..half + count / 2 {
                     let record = calls.call(number);
-                    let ticket = ledger.open(&opening(&record)).unwrap();
-                    ledger.close(ticket, &record);
+                    let ticket = runtime.block_on(ledger.open(&opening(&record))).unwrap();
+                    ledger.close(ticket, record);
                 }
             });
         }

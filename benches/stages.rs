@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 use aws_smithy_eventstream::frame::write_message_to;
 use aws_smithy_types::event_stream::{Header, HeaderValue as EventValue, Message};
 use bytes::Bytes;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -151,10 +151,11 @@ fn journal(criterion: &mut Criterion) {
     let opening = opening();
     let record = record(&opening);
     criterion.bench_function("journal: opening + closing", |bencher| {
-        bencher.iter(|| {
+        let call = |record| {
             let ticket = started.journal.opening(&view(black_box(&opening))).unwrap();
-            started.journal.closing(Some(ticket), black_box(&record));
-        });
+            started.journal.closing(Some(ticket), black_box(record));
+        };
+        bencher.iter_batched(|| record.clone(), call, BatchSize::SmallInput);
     });
     drop(started);
     std::fs::remove_dir_all(dir).unwrap();

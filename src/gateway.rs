@@ -184,7 +184,7 @@ impl Gateway {
             let own = self.clock.instant().duration_since(received.started).saturating_sub(waited);
             metrics.overhead.observe(own.as_secs_f64());
         }
-        let exchange = Exchange::open(call, Arc::clone(&self.recorder), self.clock)?;
+        let exchange = Exchange::open(call, Arc::clone(&self.recorder), self.clock).await?;
         let (forward, around) = (Arc::clone(&self.forward), Arc::clone(&snapshot.around));
         let departure = Departure::new(forward, request, exchange, around, received.line);
         Ok(self.send(departure, received.id, &route).await)

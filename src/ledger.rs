@@ -108,8 +108,8 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal does not take it, and `on_journal_failure` is `refuse`.
-    pub fn open(&self, opening: &OpeningRef<'_>) -> Result<Option<Ticket>, JournalUnavailable> {
-        match (self.journal.opening(opening), self.on_failure) {
+    pub async fn open(&self, opening: &OpeningRef<'_>) -> Result<Option<Ticket>, JournalUnavailable> {
+        match (self.journal.opening_with_others(opening).await, self.on_failure) {
             (Ok(ticket), _) => Ok(Some(ticket)),
             (Err(unavailable), OnJournalFailure::Refuse) => Err(unavailable),
             (Err(_), OnJournalFailure::Serve) => Ok(None),
@@ -117,7 +117,7 @@ impl Ledger {
     }
 
     /// Writes the record of a call. What the journal does not take is kept in memory until it does.
-    pub fn close(&self, ticket: Option<Ticket>, record: &Record) {
+    pub fn close(&self, ticket: Option<Ticket>, record: Record) {
         self.journal.closing(ticket, record);
     }
 

@@ -29,8 +29,11 @@ impl Recorder {
     ///
     /// # Errors
     /// The journal does not take it, and it is not to go without.
-    pub fn open(&self, opening: &OpeningRef<'_>) -> Result<Option<Ticket>, JournalUnavailable> {
-        self.ledger.as_ref().map_or(Ok(None), |ledger| ledger.open(opening))
+    pub async fn open(&self, opening: &OpeningRef<'_>) -> Result<Option<Ticket>, JournalUnavailable> {
+        match &self.ledger {
+            Some(ledger) => ledger.open(opening).await,
+            None => Ok(None),
+        }
     }
 
     /// Returns how many lines of the access log were lost to a reader that is too slow.
@@ -39,13 +42,13 @@ impl Recorder {
     }
 
     /// Writes and counts the record of a call that was [`opened`](Self::open).
-    pub fn record(&self, ticket: Option<Ticket>, record: &Record, metrics: &RouteMetrics) {
+    pub fn record(&self, ticket: Option<Ticket>, record: Record, metrics: &RouteMetrics) {
+        count(&record, metrics);
+        if let Some(log) = &self.access_log {
+            write_line(log, &record);
+        }
         if let Some(ledger) = &self.ledger {
             ledger.close(ticket, record);
-        }
-        count(record, metrics);
-        if let Some(log) = &self.access_log {
-            write_line(log, record);
         }
     }
 }

@@ -94,12 +94,12 @@ impl Exchange {
     ///
     /// # Errors
     /// The journal does not take it, and it is not to go without.
-    pub(super) fn open(
+    pub(super) async fn open(
         call: Call,
         recorder: Arc<Recorder>,
         clock: Clock,
     ) -> Result<Self, JournalUnavailable> {
-        let ticket = recorder.open(&call.opening())?;
+        let ticket = recorder.open(&call.opening()).await?;
         call.route.metrics.in_flight.inc();
         Ok(Self(Some(Box::new(Open { call, ticket, recorder, clock, answer: None, client_gone: false }))))
     }
@@ -229,7 +229,7 @@ impl Open {
             labels: call.labels,
         };
         record.set_charge(route.charge(&record));
-        recorder.record(ticket, &record, &route.metrics);
+        recorder.record(ticket, record, &route.metrics);
         route.metrics.in_flight.dec();
     }
 }

@@ -22,6 +22,8 @@ mod disk;
 mod entries;
 mod entry;
 mod error;
+mod fresh;
+mod gather;
 mod health;
 mod id_hash;
 mod keeper;
@@ -87,11 +89,16 @@ impl Journal {
         self.shared.open(opening)
     }
 
+    /// Does the same, but lets calls that come at the same time share a write.
+    pub async fn opening_with_others(&self, opening: &OpeningRef<'_>) -> Result<Ticket, JournalUnavailable> {
+        self.shared.open_with_others(opening).await
+    }
+
     /// Writes a call's record, and uses up the ticket of its opening if that was written. Blocks as an opening does.
     ///
     /// A record without a ticket is not written where the journal has twice its limit. What cannot be written waits in
     /// memory until it can, and is lost where too much waits; both are counted.
-    pub fn closing(&self, ticket: Option<Ticket>, record: &Record) {
+    pub fn closing(&self, ticket: Option<Ticket>, record: Record) {
         let limit_bytes = ticket.map_or_else(|| self.shared.ceiling(), |_owed| u64::MAX);
         self.shared.close(limit_bytes, record);
     }

@@ -16,6 +16,9 @@ pub(super) struct Disk {
     /// Held by a test while syncs are to take for ever.
     #[cfg(test)]
     pub(super) stall: std::sync::Mutex<()>,
+    /// Writes that were tried.
+    #[cfg(test)]
+    pub(super) writes: std::sync::atomic::AtomicUsize,
     /// Syncs that have begun.
     #[cfg(test)]
     pub(super) syncs: std::sync::atomic::AtomicUsize,
@@ -48,6 +51,7 @@ impl Disk {
 
     #[cfg(test)]
     fn take_room(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.writes.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let mut room = self.room.lock().unwrap();
         let Some(left) = *room else { return Ok(()) };
         if bytes.len() <= left {

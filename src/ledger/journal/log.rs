@@ -3,6 +3,8 @@
 use super::dir_lock::DirLock;
 use super::disk::Disk;
 use super::entries::size;
+use super::fresh::Fresh;
+use super::gather::Group;
 use super::id_hash::BuildIdHasher;
 use super::overdue::Overdue;
 use super::segment::{self, HEADER, Header, Segment};
@@ -47,6 +49,11 @@ pub(super) struct Log {
     pub(super) bytes: u64,
     /// Closings in segments that the store has not confirmed.
     pub(super) pending: u64,
+    /// Closings that were, or are, to be read since the start.
+    pub(super) closings: u64,
+    pub(super) fresh: Fresh,
+    /// Openings that are written next.
+    pub(super) group: Group,
     pub(super) overdue: Overdue,
     /// Why nothing can be written at present.
     pub(super) failure: Option<Arc<str>>,
@@ -190,6 +197,7 @@ impl Log {
         if let Some(segment) = self.segments.get_mut(&sequence) {
             segment.pending = segment.pending.saturating_add(1);
             self.pending = self.pending.saturating_add(1);
+            self.closings = self.closings.saturating_add(1);
         }
         self.release(id);
     }

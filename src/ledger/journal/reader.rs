@@ -1,10 +1,11 @@
-//! The way of records out of the journal, for the drainer.
+//! The way of records out of the journal, for the drainer: from memory while it keeps up, else from the files.
 
 use super::common::Memo;
 use super::confirmed;
-use super::entries::{Entries, Next};
+use super::entries::{Entries, Next, size};
 use super::entry::Kind;
 use super::error::JournalError;
+use super::fresh::Fresh;
 use super::log::{Log, Shared};
 use super::payload;
 use super::segment;
@@ -19,6 +20,10 @@ pub struct Reader {
     shared: Arc<Shared>,
     /// Everything before is confirmed.
     confirmed: Position,
+    /// The number of the closing that comes next.
+    next: u64,
+    /// What was taken from memory and is not handed out yet.
+    fresh: Fresh,
     memo: Memo,
     /// Where the next batch's records go: as much memory as the largest one needed.
     spare: Vec<Record>,
@@ -52,6 +57,8 @@ impl Reader {
         Self {
             shared,
             confirmed: Position { sequence: 0, offset: 0 },
+            next: 0,
+            fresh: Fresh::default(),
             memo: Memo::default(),
             spare: Vec::new(),
         }
@@ -65,6 +72,10 @@ impl Reader {
     pub fn next_batch(&mut self, max_records: usize, max_bytes: usize) -> Result<Batch, JournalError> {
         let mut batch =
             Batch { records: std::mem::take(&mut self.spare), from: Vec::new(), end: self.confirmed };
+        self.take_fresh();
+        if self.fresh.hand_out(max_records, &mut batch) {
+            return Ok(batch);
+        }
         let pending = usize::try_from(self.shared.lock().pending).unwrap_or(usize::MAX);
         batch.records.reserve(pending.min(max_records));
         let mut room = max_bytes;
@@ -80,6 +91,21 @@ impl Reader {
             self.confirmed = batch.end;
         }
         Ok(batch)
+    }
+
+    /// Takes from memory what follows on what is confirmed. What was taken and handed out, but not confirmed, is read
+    /// from the files.
+    fn take_fresh(&mut self) {
+        if !self.fresh.records.is_empty() && self.fresh.first == self.next {
+            return;
+        }
+        self.fresh.clear();
+        let mut log = self.shared.lock();
+        if log.fresh.first <= self.next {
+            std::mem::swap(&mut log.fresh, &mut self.fresh);
+            drop(log);
+            self.fresh.skip_to(self.next);
+        }
     }
 
     /// Reads on in a piece, and returns how much room is left.
@@ -116,6 +142,7 @@ impl Reader {
     /// Takes off the journal what the store has for good: what survives there what the journal is to survive here.
     pub fn confirm(&mut self, batch: Batch) {
         let Batch { mut records, from, end } = batch;
+        self.next = self.next.saturating_add(size(records.len()));
         records.clear();
         self.spare = records;
         self.confirmed = end;
@@ -142,6 +169,20 @@ impl Log {
         for (sequence, segment) in self.segments.range_mut(..=end.sequence) {
             segment.confirmed = if *sequence < end.sequence { segment.len } else { end.offset };
         }
+    }
+}
+
+impl Fresh {
+    /// Moves so many records at most into a batch; tells whether there were any.
+    fn hand_out(&mut self, max_records: usize, batch: &mut Batch) -> bool {
+        let count = self.records.len().min(max_records);
+        batch.records.extend(self.records.drain(..count));
+        for end in self.ends.drain(..count) {
+            batch.count(end.sequence);
+            batch.end = Position { sequence: end.sequence, offset: end.offset };
+        }
+        self.first = self.first.saturating_add(size(count));
+        count > 0
     }
 }
 

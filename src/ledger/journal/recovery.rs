@@ -5,6 +5,8 @@ use super::dir_lock::DirLock;
 use super::disk::Disk;
 use super::entries::{Entries, Next};
 use super::error::JournalError;
+use super::fresh::Fresh;
+use super::gather::Group;
 use super::keeper::Keeper;
 use super::log::{Counts, Log, Shared, Unsynced};
 use super::overdue::Overdue;
@@ -63,7 +65,7 @@ pub(super) fn start(
     shared.heal();
     for (sequence, opening) in open {
         shared.lock().opened(sequence, opening.id);
-        shared.append_closing(u64::MAX, &record_of(opening));
+        shared.append_closing(u64::MAX, record_of(opening));
     }
     if settings.fsync != Fsync::Never {
         // A failure is in the log and in the health, and heals.
@@ -137,10 +139,14 @@ fn cut(tail: &Tail) -> Result<(), JournalError> {
 }
 
 fn log(lock: DirLock, found: Found, settings: Settings) -> Log {
+    let pending = found.segments.values().map(|segment| segment.pending).sum();
     Log {
         lock,
         bytes: found.segments.values().map(|segment| segment.len).sum(),
-        pending: found.segments.values().map(|segment| segment.pending).sum(),
+        pending,
+        closings: pending,
+        fresh: Fresh::default(),
+        group: Group::default(),
         segments: found.segments,
         open: HashMap::default(),
         active: None,

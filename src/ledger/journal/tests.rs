@@ -2,11 +2,13 @@
 
 mod confirm;
 mod crash;
+mod fresh;
 mod healing;
 mod payload;
 mod samples;
 mod space;
 mod threads;
+mod together;
 
 use super::{Fsync, Health, Journal, JournalError, Reader, Settings, Started};
 use crate::domain::RequestId;
@@ -16,8 +18,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
-const SMALL: Settings =
-    Settings { fsync: Fsync::Never, segment_bytes: 2048, limit_bytes: 1 << 30, overdue_bytes: 1 << 20 };
+const SMALL: Settings = Settings {
+    fsync: Fsync::Never,
+    segment_bytes: 2048,
+    limit_bytes: 1 << 30,
+    overdue_bytes: 1 << 20,
+    fresh_records: 5,
+};
 
 fn start(dir: &Path, settings: Settings) -> Started {
     try_start(dir, settings).unwrap()
@@ -31,7 +38,7 @@ fn try_start(dir: &Path, settings: Settings) -> Result<Started, JournalError> {
 fn call(journal: &Journal, number: u64) -> RequestId {
     let opening = opening(number);
     let ticket = journal.opening(&opening.view()).unwrap();
-    journal.closing(Some(ticket), &record(number));
+    journal.closing(Some(ticket), record(number));
     opening.id
 }
 

@@ -26,7 +26,7 @@ impl LeftBehind {
         }
         for (number, ticket) in (0..4).zip(tickets) {
             if number != 2 {
-                started.journal.closing(Some(ticket), &record(number));
+                started.journal.closing(Some(ticket), record(number));
                 ends.push(len());
             }
         }

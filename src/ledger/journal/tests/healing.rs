@@ -23,7 +23,7 @@ fn a_full_disk_refuses_openings_keeps_closings_and_heals() {
     assert!(matches!(refused, JournalUnavailable::Failing(_)), "{refused}");
     set_room(journal, Some(0));
     for (number, ticket) in (1..4).zip(held) {
-        journal.closing(Some(ticket), &record(number));
+        journal.closing(Some(ticket), record(number));
     }
     let health = journal.health();
     assert!(health.failing.is_some());
@@ -45,7 +45,7 @@ fn too_many_overdue_closings_are_lost_and_counted_and_their_openings_stay() {
     let started = start(dir.path(), Settings { overdue_bytes: 0, ..SMALL });
     let ticket = started.journal.opening(&opening(0).view()).unwrap();
     set_room(&started.journal, Some(0));
-    started.journal.closing(Some(ticket), &record(0));
+    started.journal.closing(Some(ticket), record(0));
     assert_eq!(started.journal.health().lost_closings, 1);
     drop(started);
     let started = start(dir.path(), SMALL);
@@ -64,7 +64,7 @@ fn a_directory_that_is_deleted_is_made_again_and_nothing_that_was_read_is_lost()
     std::fs::write(&dir, "in the way").unwrap();
     until(journal, |health| health.failing.is_some());
     journal.opening(&opening(1).view()).unwrap_err();
-    journal.closing(None, &record(1));
+    journal.closing(None, record(1));
     std::fs::remove_file(&dir).unwrap();
     until(journal, |health| health.failing.is_none());
     assert_eq!(files(&dir).len(), 1);
@@ -105,7 +105,7 @@ fn what_no_sync_covers_is_refused() {
             scope.spawn(move || journal.opening(&opening(number).view()).unwrap_err());
         }
     });
-    journal.closing(Some(ticket), &record(0));
+    journal.closing(Some(ticket), record(0));
     assert_eq!(journal.health().refused_openings, 8);
     journal.shared.disk.has_broken_sync.store(false, Ordering::SeqCst);
     until(journal, |health| health.failing.is_none());

@@ -12,7 +12,7 @@ fn a_long_call_holds_its_own_segment_alone() {
     let health = until(&started.journal, |health| health.segments == 2);
     assert_eq!(health.pending_records, 0);
     assert!(files(dir.path())[0].ends_with("0000000000000000.journal"));
-    started.journal.closing(Some(long), &record(0));
+    started.journal.closing(Some(long), record(0));
     until(&started.journal, |health| health.segments == 2);
     assert_eq!(drain(&mut started.reader), [opening(0).id]);
     until(&started.journal, |health| health.segments == 1);
@@ -36,7 +36,7 @@ fn many_long_calls_hold_no_more_than_half_of_the_journal() {
     let copy = killed(dir.path());
     assert_eq!(start(copy.path(), SMALL).recovery.interrupted, 80);
     for (number, ticket) in (0..80).zip(long) {
-        journal.closing(Some(ticket), &record(number));
+        journal.closing(Some(ticket), record(number));
     }
     assert_eq!(drain(&mut started.reader).len(), 80);
     until(journal, |health| health.segments == 1);
@@ -51,7 +51,7 @@ fn a_full_journal_refuses_openings_takes_closings_and_empties() {
     let mut number = 1;
     let refused = loop {
         match journal.opening(&opening(number).view()) {
-            Ok(ticket) => journal.closing(Some(ticket), &record(number)),
+            Ok(ticket) => journal.closing(Some(ticket), record(number)),
             Err(refused) => break refused,
         }
         number += 1;
@@ -59,7 +59,7 @@ fn a_full_journal_refuses_openings_takes_closings_and_empties() {
     assert!(matches!(refused, JournalUnavailable::Full { limit_bytes: 16_384, .. }), "{refused}");
     let health = journal.health();
     assert!(health.failing.is_some() && health.bytes <= 17 << 10, "{health:?}");
-    journal.closing(Some(held), &record(0));
+    journal.closing(Some(held), record(0));
     assert_eq!(drain(&mut started.reader).len(), usize::try_from(number).unwrap());
     until(journal, |health| health.failing.is_none());
     call(journal, number);
@@ -88,7 +88,7 @@ fn what_is_not_confirmed_is_read_again() {
 fn fill(journal: &Journal) -> u64 {
     let mut number = 0;
     while let Ok(ticket) = journal.opening(&opening(number).view()) {
-        journal.closing(Some(ticket), &record(number));
+        journal.closing(Some(ticket), record(number));
         number += 1;
     }
     number
@@ -101,7 +101,7 @@ fn a_full_journal_does_not_become_many_small_segments() {
     let journal = &started.journal;
     let first = fill(journal);
     for number in first..first + 20 {
-        journal.closing(None, &record(number));
+        journal.closing(None, record(number));
         journal.shared.rotate();
     }
     let health = journal.health();
@@ -118,13 +118,13 @@ fn closings_of_calls_that_were_let_through_stop_at_twice_the_limit_and_go_on_lat
     let held = journal.opening(&opening(1000).view()).unwrap();
     let first = fill(journal);
     for number in first..first + 200 {
-        journal.closing(None, &record(number));
+        journal.closing(None, record(number));
     }
     let health = journal.health();
     assert!(health.bytes <= 32 << 10, "{health:?}");
     let waiting = health.overdue_closings - health.lost_closings;
     assert!(waiting > 0 && health.lost_closings > 0, "{health:?}");
-    journal.closing(Some(held), &record(1000));
+    journal.closing(Some(held), record(1000));
     assert_eq!(
         journal.health().overdue_closings,
         health.overdue_closings,
