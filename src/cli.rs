@@ -20,6 +20,7 @@ mod progress;
 mod records;
 mod replace;
 mod report;
+mod resolve;
 mod samples;
 mod screen;
 mod serve;
@@ -90,6 +91,8 @@ pub enum Command {
     Records(records::RecordsArgs),
     /// Sums up what was used and spent, by service, model, day and so on.
     Report(report::ReportArgs),
+    /// Shows which profile, region, routing class and price a call would get, by which rule, and why no other.
+    Resolve(resolve::ResolveArgs),
     /// Writes what a shell needs to complete this program's arguments.
     Completions {
         /// The shell.
@@ -150,6 +153,7 @@ pub fn run(cli: Cli, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<
         Command::Prices(command) => prices::run(&mut context, command),
         Command::Records(args) => records::run(&mut context, &args),
         Command::Report(args) => report::run(&mut context, &args),
+        Command::Resolve(args) => resolve::run(&mut context, &args),
         Command::Completions { shell } => generate::completions(&mut context, shell),
         Command::Man(args) => generate::man(&mut context, &args),
     }

@@ -9,9 +9,46 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolved<'a> {
     /// One of the service's profiles.
-    Profile(&'a Profile),
+    Profile(Match<'a>),
     /// No profile: forwarded as asked, because `unmapped_model` says so.
     Passthrough,
+}
+
+/// A profile of the service, and how it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Match<'a> {
+    /// The profile.
+    pub profile: &'a Profile,
+    /// The rule that fits it.
+    pub rule: Rule,
+    /// What was asked for, or what that stands for as an alias or as `default`.
+    pub meant: &'a ModelId,
+}
+
+/// How a model id leads to a profile; of two that fit, the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// It is the profile's source model.
+    SourceModel,
+    /// It is the profile's own id or ARN.
+    Profile,
+    /// It is the foundation model behind the geographic profile that the profile was copied from.
+    Geography,
+}
+
+/// Why a profile of the service is not the one that a model id stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Miss {
+    /// It was copied from another model.
+    OtherModel,
+    /// Its geography is not the one that the id names: price and data residency differ.
+    OtherGeography,
+    /// It was copied from a global profile, which no other id than its own leads to.
+    Global,
+    /// It was copied from the model's geographic profile, but another one was copied from exactly what was asked for.
+    LessExact,
+    /// It would fit, and so would another.
+    Ambiguous,
 }
 
 /// Why a model id stands for nothing that the service may use.
@@ -65,25 +102,23 @@ fn remedy(service: &ServiceName, model: &str) -> String {
 pub fn resolve<'a>(
     catalog: &Catalog,
     service: &'a Service,
-    shared_aliases: &BTreeMap<String, ModelId>,
+    shared_aliases: &'a BTreeMap<String, ModelId>,
     unmapped: UnmappedModel,
-    asked: &ModelId,
+    asked: &'a ModelId,
 ) -> Result<Resolved<'a>, ResolveError> {
+    let found = |profile, rule, meant| Resolved::Profile(Match { profile, rule, meant });
     if let Some(profile) = by_source_model(service, asked)? {
-        return Ok(Resolved::Profile(profile));
+        return Ok(found(profile, Rule::SourceModel, asked));
     }
-    let alias = service.aliases.get(asked.as_str()).or_else(|| shared_aliases.get(asked.as_str()));
-    let default = service.default_model.as_ref().filter(|_| asked.as_str() == "default");
-    let meant = alias.or(default).unwrap_or(asked);
-    let meant =
-        service.aliases.get(meant.as_str()).or_else(|| shared_aliases.get(meant.as_str())).unwrap_or(meant);
+    let meant = meant(service, shared_aliases, asked);
     if let Some(profile) = by_source_model(service, meant)? {
-        return Ok(Resolved::Profile(profile));
+        return Ok(found(profile, Rule::SourceModel, meant));
     }
-    if let Some(profile) =
-        by_profile(service, meant).map_or_else(|| by_geography(service, meant), |p| Ok(Some(p)))?
-    {
-        return Ok(Resolved::Profile(profile));
+    if let Some(profile) = by_profile(service, meant) {
+        return Ok(found(profile, Rule::Profile, meant));
+    }
+    if let Some(profile) = by_geography(service, meant)? {
+        return Ok(found(profile, Rule::Geography, meant));
     }
     if catalog.owner(meant.as_str()).is_some_and(|owner| *owner != service.name) {
         return Err(ResolveError::Foreign { service: service.name.clone(), profile: meant.to_string() });
@@ -95,6 +130,32 @@ pub fn resolve<'a>(
             model: asked.to_string(),
             has: listed(service.profiles.iter().collect()),
         }),
+    }
+}
+
+/// Returns what an id stands for, as an alias or as `default`: else itself.
+pub fn meant<'a>(
+    service: &'a Service,
+    shared_aliases: &'a BTreeMap<String, ModelId>,
+    asked: &'a ModelId,
+) -> &'a ModelId {
+    let alias = |id: &ModelId| service.aliases.get(id.as_str()).or_else(|| shared_aliases.get(id.as_str()));
+    let default = service.default_model.as_ref().filter(|_| asked.as_str() == "default");
+    let meant = alias(asked).or(default).unwrap_or(asked);
+    alias(meant).unwrap_or(meant)
+}
+
+/// Tells why a profile is not the one that `meant` leads to; `found` is the one that is.
+pub fn miss(profile: &Profile, meant: &ModelId, found: Option<&Profile>) -> Miss {
+    let source = &profile.source_model;
+    if source.foundation_model() != meant.foundation_model() {
+        return Miss::OtherModel;
+    }
+    match (source.geography(), meant.geography()) {
+        (Some("global"), _) => Miss::Global,
+        (Some(_), None) if found.is_some() => Miss::LessExact,
+        (Some(_), None) => Miss::Ambiguous,
+        (_, _) => Miss::OtherGeography,
     }
 }
 
@@ -207,7 +268,7 @@ mod tests {
         let catalog = catalog();
         let service = catalog.service("a").unwrap();
         resolve(&catalog, service, &BTreeMap::new(), unmapped, &model(id)).map(|resolved| match resolved {
-            Resolved::Profile(profile) => Some(profile.arn.id().to_owned()),
+            Resolved::Profile(found) => Some(found.profile.arn.id().to_owned()),
             Resolved::Passthrough => None,
         })
     }

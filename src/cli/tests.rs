@@ -1,3 +1,5 @@
+mod resolve;
+
 use super::*;
 use crate::catalog::Catalog;
 use crate::config::load;

@@ -124,7 +124,7 @@ impl Snapshot {
         let settings = &self.config.catalog;
         let resolved = resolve(&self.catalog, service, &settings.aliases, settings.unmapped_model, &asked)?;
         let (region, profile) = match resolved {
-            Resolved::Profile(profile) => (profile.arn.region().clone(), Some(profile.clone())),
+            Resolved::Profile(found) => (found.profile.arn.region().clone(), Some(found.profile.clone())),
             Resolved::Passthrough => (self.region_of(&asked), None),
         };
         let endpoint = self.endpoints.of(&region)?;

@@ -1,0 +1,213 @@
+//! `tollgate resolve`
+
+use super::table::write_table;
+use super::{Context, Failure, Format, service_name, write_json};
+use crate::catalog::{Catalog, Profile, Service};
+use crate::clock::Clock;
+use crate::config::{Loaded, load_files};
+use crate::domain::{ModelId, Money, ProfileArn, Region, ServiceName};
+use crate::price::{InForce, Tier};
+use crate::resolve::{Match, Miss, Resolved, Rule, meant, miss, resolve};
+use clap::Args;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+
+/// Whose call of what.
+#[derive(Debug, Args)]
+pub struct ResolveArgs {
+    /// The service that would call.
+    #[arg(long, value_parser = service_name)]
+    service: ServiceName,
+    /// What it would ask for: a model id, an ARN, an alias, or "default".
+    #[arg(long, value_parser = model_id)]
+    model: ModelId,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Where a call would go.
+#[derive(Debug, serde::Serialize)]
+struct Way<'a> {
+    service: &'a ServiceName,
+    requested_model: &'a ModelId,
+    /// What that stands for, where it is an alias or `default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stands_for: Option<&'a ModelId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile_arn: Option<&'a ProfileArn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_model: Option<&'a ModelId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    routing: Option<String>,
+    region: &'a Region,
+    rule: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price_id: Option<String>,
+    /// USD at the standard tier, of tokens per 1,000,000, of anything else per one.
+    prices: BTreeMap<&'static str, Money>,
+    others: Vec<Other<'a>>,
+}
+
+/// A profile that the call would not get.
+#[derive(Debug, serde::Serialize)]
+struct Other<'a> {
+    profile_arn: &'a ProfileArn,
+    source_model: &'a ModelId,
+    why_not: &'static str,
+}
+
+/// Shows it.
+pub(super) fn run(context: &mut Context<'_>, args: &ResolveArgs) -> Result<(), Failure> {
+    let loaded = load_files(&context.config, context.env.clone())?;
+    let catalog = Catalog::build(loaded.services.clone());
+    let service = find(&catalog, args)?;
+    let settings = &loaded.config.catalog;
+    let resolved = resolve(&catalog, service, &settings.aliases, settings.unmapped_model, &args.model);
+    let found = match &resolved {
+        Ok(Resolved::Profile(found)) => Some(*found),
+        Ok(Resolved::Passthrough) | Err(_) => None,
+    };
+    let meant = found.map_or_else(|| meant(service, &settings.aliases, &args.model), |found| found.meant);
+    let others = others(service, meant, found.map(|found| found.profile));
+    match resolved {
+        Ok(_) => write(context.out, &way(&loaded, args, meant, found, others), args.format),
+        Err(error) => {
+            if args.format == Format::Table {
+                write_others(context.out, &others)?;
+            }
+            let hint = "`tollgate services list` shows what each service has";
+            Err(Failure::refused(error.to_string(), hint))
+        }
+    }
+}
+
+fn find<'a>(catalog: &'a Catalog, args: &ResolveArgs) -> Result<&'a Arc<Service>, Failure> {
+    catalog.service(args.service.as_str()).ok_or_else(|| {
+        let message = format!("there is no service '{}'", args.service);
+        let hint = format!(
+            "`tollgate services list` shows which there are; `tollgate services add {}` adds it",
+            args.service
+        );
+        Failure::refused(message, hint)
+    })
+}
+
+fn way<'a>(
+    loaded: &'a Loaded,
+    args: &'a ResolveArgs,
+    meant: &'a ModelId,
+    found: Option<Match<'a>>,
+    others: Vec<Other<'a>>,
+) -> Way<'a> {
+    let profile = found.map(|found| found.profile);
+    let region = profile.map_or(&loaded.config.upstream.region, |profile| profile.arn.region());
+    let billed = profile.map_or(&args.model, |profile| &profile.source_model);
+    let rates = loaded.prices.rates(&args.service, Some(billed), region);
+    let price = rates.in_force(Clock::system().utc());
+    Way {
+        service: &args.service,
+        requested_model: &args.model,
+        stands_for: Some(meant).filter(|meant| **meant != args.model),
+        profile_arn: profile.map(|profile| &profile.arn),
+        source_model: profile.map(|profile| &profile.source_model),
+        routing: profile.map(|profile| routing(&profile.source_model)),
+        region,
+        rule: found.map_or(PASSED_THROUGH, |found| rule(found.rule)),
+        price_id: price.map(|price| price.id.to_string()),
+        prices: price.map(prices).unwrap_or_default(),
+        others,
+    }
+}
+
+/// What a call does that no profile fits, where it is let through.
+const PASSED_THROUGH: &str = "no profile fits; unmapped_model is \"passthrough\", so it leaves as asked and AWS's books do not split it";
+
+fn rule(rule: Rule) -> &'static str {
+    match rule {
+        Rule::SourceModel => "it is the profile's source model",
+        Rule::Profile => "it is the profile's own id or ARN",
+        Rule::Geography => {
+            "it is the foundation model behind the one geographic profile that the service has of it"
+        }
+    }
+}
+
+fn reason(miss: Miss) -> &'static str {
+    match miss {
+        Miss::OtherModel => "of another model",
+        Miss::OtherGeography => "another geography: a prefixed id never crosses to one",
+        Miss::Global => "global: reached only by its own id or an alias",
+        Miss::LessExact => "geographic; another profile was copied from exactly this id",
+        Miss::Ambiguous => "fits as well as another does: ask for one of them by its own id",
+    }
+}
+
+/// Returns where calls under a source model are served, which is part of the price.
+fn routing(source: &ModelId) -> String {
+    match source.geography() {
+        None => "in-region".to_owned(),
+        Some("global") => "global".to_owned(),
+        Some(geography) => format!("geo ({geography})"),
+    }
+}
+
+fn prices(in_force: &InForce) -> BTreeMap<&'static str, Money> {
+    let standard = in_force.prices.units.iter().filter(|(tier, _, _)| *tier == Tier::Standard);
+    let quoted =
+        |meter: crate::price::Meter, price: Money| price.checked_mul(meter.quoted_for()).unwrap_or(price);
+    standard.map(|(_, meter, price)| (meter.name(), quoted(*meter, *price))).collect()
+}
+
+fn others<'a>(service: &'a Service, meant: &ModelId, found: Option<&Profile>) -> Vec<Other<'a>> {
+    let others = service.profiles.iter().filter(|profile| found.is_none_or(|found| found.arn != profile.arn));
+    let other = |profile: &'a Profile| Other {
+        profile_arn: &profile.arn,
+        source_model: &profile.source_model,
+        why_not: reason(miss(profile, meant, found)),
+    };
+    others.map(other).collect()
+}
+
+fn write(out: &mut dyn Write, way: &Way<'_>, format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        return write_json(out, way);
+    }
+    let text = |id: &ModelId| id.to_string();
+    let prices: Vec<String> = way.prices.iter().map(|(meter, price)| format!("{meter} {price}")).collect();
+    let price = way.price_id.as_ref().map(|id| format!("{} ({id})", prices.join(", ")));
+    let lines = [
+        ("service", Some(way.service.to_string())),
+        ("asked for", Some(text(way.requested_model))),
+        ("stands for", way.stands_for.map(text)),
+        ("profile", Some(way.profile_arn.map_or_else(|| "none".to_owned(), ProfileArn::to_string))),
+        ("source model", way.source_model.map(text)),
+        ("routing", way.routing.clone()),
+        ("region", Some(way.region.to_string())),
+        ("because", Some(way.rule.to_owned())),
+        ("USD", Some(price.unwrap_or_else(|| "no price: `tollgate prices check` tells more".to_owned()))),
+    ];
+    for (name, text) in lines {
+        if let Some(text) = text {
+            writeln!(out, "{name:<12}  {text}")?;
+        }
+    }
+    write_others(out, &way.others)
+}
+
+fn write_others(out: &mut dyn Write, others: &[Other<'_>]) -> Result<(), Failure> {
+    if others.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let row = |other: &Other<'_>| {
+        [other.source_model.to_string(), other.profile_arn.id().to_owned(), other.why_not.to_owned()]
+    };
+    let rows: Vec<[String; 3]> = others.iter().map(row).collect();
+    write_table(out, ["NOT", "PROFILE", "WHY NOT"], &rows).map_err(Failure::from)
+}
+
+fn model_id(text: &str) -> Result<ModelId, String> {
+    ModelId::parse(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,100 @@
+use super::*;
+
+const SERVICES: &str = "[services.a]
+default_model = 'fast'
+aliases = { fast = 'us.amazon.nova-lite-v1:0' }
+[services.a.profiles]
+'us.amazon.nova-lite-v1:0' = 'arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/lite'
+'global.anthropic.claude-sonnet-4-5-20250929-v1:0' = 'arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/global'
+'eu.vendor.twin-v1:0' = 'arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/twineu'
+'us.vendor.twin-v1:0' = 'arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/twinus'
+";
+
+fn resolved(config: &str, arguments: &[&str]) -> Result<String, String> {
+    Place::new(config, SERVICES).run(&[&["resolve", "--service", "a", "--model"], arguments].concat())
+}
+
+#[test]
+fn a_call_is_shown_its_profile_and_why_it_gets_no_other() {
+    let shown = resolved("", &["default"]).unwrap();
+    let expected = "\
+service       a
+asked for     default
+stands for    us.amazon.nova-lite-v1:0
+profile       arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/lite
+source model  us.amazon.nova-lite-v1:0
+routing       geo (us)
+region        us-west-2
+because       it is the profile's source model
+USD           ";
+    assert!(shown.starts_with(expected), "{shown}");
+    let others = "
+NOT                                               PROFILE  WHY NOT
+global.anthropic.claude-sonnet-4-5-20250929-v1:0  global   of another model
+eu.vendor.twin-v1:0                               twineu   of another model
+us.vendor.twin-v1:0                               twinus   of another model
+";
+    assert!(shown.ends_with(others), "{shown}");
+    let price = shown.lines().find(|line| line.starts_with("USD")).unwrap();
+    assert!(price.contains("input 0.06, output 0.24 (builtin-"), "{price}");
+}
+
+#[test]
+fn every_rule_and_every_miss_is_named() {
+    for (asked, because) in [
+        ("us.amazon.nova-lite-v1:0", "it is the profile's source model"),
+        ("lite", "it is the profile's own id or ARN"),
+        ("amazon.nova-lite-v1:0", "it is the foundation model behind the one geographic profile"),
+    ] {
+        let shown = resolved("", &[asked]).unwrap();
+        assert!(shown.contains(&format!("because       {because}")), "{shown}");
+    }
+    for (asked, why_not) in [
+        ("anthropic.claude-sonnet-4-5-20250929-v1:0", "global: reached only by its own id or an alias"),
+        ("ca.amazon.nova-lite-v1:0", "another geography: a prefixed id never crosses to one"),
+        ("vendor.twin-v1:0", "fits as well as another does: ask for one of them by its own id"),
+    ] {
+        let refused = resolved("", &[asked]).unwrap_err();
+        assert!(refused.contains(why_not), "{refused}");
+        assert!(refused.contains("hint: `tollgate services list`"), "{refused}");
+    }
+}
+
+#[test]
+fn an_exact_profile_is_preferred_to_a_geographic_one() {
+    let services = SERVICES.replace("eu.vendor.twin-v1:0", "amazon.nova-lite-v1:0");
+    let place = Place::new("", &services);
+    let shown = place.run(&["resolve", "--service", "a", "--model", "amazon.nova-lite-v1:0"]).unwrap();
+    assert!(shown.contains("routing       in-region\nregion        eu-west-1"), "{shown}");
+    assert!(
+        shown.contains("lite     geographic; another profile was copied from exactly this id"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn programs_get_json() {
+    let shown = resolved("", &["fast", "--format", "json"]).unwrap();
+    let way: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(way["stands_for"], "us.amazon.nova-lite-v1:0");
+    assert_eq!(way["profile_arn"], format!("{}lite", ARN.strip_suffix("p1").unwrap()));
+    assert_eq!((&way["routing"], &way["prices"]["input"]), (&"geo (us)".into(), &"0.06".into()));
+    assert_eq!(way["others"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn what_leaves_without_a_profile_and_who_is_unknown_is_said() {
+    let through = resolved("[catalog]\nunmapped_model = 'passthrough'", &["vendor.none-v1:0"]).unwrap();
+    assert!(
+        through.contains("profile       none\nregion        us-west-2\nbecause       no profile fits"),
+        "{through}"
+    );
+    assert!(through.contains("no price: `tollgate prices check`"), "{through}");
+    let place = Place::new("", SERVICES);
+    let unknown = place.run(&["resolve", "--service", "nobody", "--model", "m"]).unwrap_err();
+    assert_eq!(
+        unknown,
+        "error: there is no service 'nobody'\nhint: `tollgate services list` shows which there are; \
+         `tollgate services add nobody` adds it\n"
+    );
+}
