@@ -1,9 +1,10 @@
 //! Bedrock without Bedrock: a server in this process that answers as the Bedrock runtime does, breaks as the
-//! network does when told to, and knows what it said was used.
+//! network does when told to, and knows what it said was used. At the same address it has Bedrock's control
+//! plane, and of STS and Cost Explorer what goes with that.
 //!
 //! It checks every signature with the whole of aws-sigv4, so that what the gateway sends is held against
 //! somebody else's reading of the rules. Requests steer it with `x-sim-*` headers, or words in the prompt;
-//! `simulator/steer.rs` lists them.
+//! `simulator/steer.rs` lists them. The control plane is steered by [`ControlPlane`].
 
 mod calls;
 mod chunks;
@@ -29,6 +30,7 @@ mod fixtures;
 mod tests;
 
 use aws_credential_types::Credentials;
+pub use control::{Action, ControlPlane, Failure, Trouble};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -52,11 +54,13 @@ const ACCEPT_REST: Duration = Duration::from_millis(10);
 pub struct Settings {
     /// Where it listens; port 0 takes a free one.
     pub address: SocketAddr,
-    /// The only credentials it accepts.
+    /// The credentials it accepts, besides those that `AssumeRole` gives.
     pub credentials: Credentials,
+    /// The account of these credentials: 12 digits.
+    pub account: String,
     /// The pause between two pieces of a stream, where the request names none.
     pub pace: Duration,
-    /// The application inference profiles that exist.
+    /// The application inference profiles that exist at the start.
     pub profiles: Vec<SimulatedProfile>,
     /// The model that every other application inference profile was made from; none: there are no others.
     pub other_profiles: Option<String>,
@@ -78,6 +82,7 @@ impl Default for Settings {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             credentials: demo_credentials(),
+            account: others::ACCOUNT.to_owned(),
             pace: Duration::ZERO,
             profiles: Vec::new(),
             other_profiles: None,
@@ -101,10 +106,14 @@ pub struct Simulator {
 
 impl Simulator {
     /// Binds the address and begins to answer.
+    ///
+    /// An ARN among the profiles that is none is refused as invalid input.
     pub async fn start(settings: Settings) -> io::Result<Self> {
+        let control = ControlPlane::new(&settings)
+            .map_err(|invalid| io::Error::new(io::ErrorKind::InvalidInput, invalid))?;
         let listener = TcpListener::bind(settings.address).await?;
         let address = listener.local_addr()?;
-        let service = Arc::new(Service::new(settings));
+        let service = Arc::new(Service::new(settings.pace, control));
         let token = CancellationToken::new();
         let tracker = TaskTracker::new();
         tracker.spawn(accept(listener, Arc::clone(&service), token.clone(), tracker.clone()));
@@ -119,6 +128,11 @@ impl Simulator {
     /// Returns its base URL, without a slash at the end.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Returns the control plane, to look into and to steer.
+    pub fn control(&self) -> ControlPlane {
+        self.service.control.clone()
     }
 
     /// Returns the tokens of all answers whose final statement was handed over whole.

@@ -1,11 +1,11 @@
 //! A request as it came, and the model call that it is.
 
-use super::Settings;
+use super::control::{ControlPlane, Signed};
 use super::families::{self, Family};
 use super::refusal::Refusal;
 use super::steer::Steering;
 use super::truth::TokenTotals;
-use crate::domain::{ModelId, ProfileArn, Region};
+use crate::domain::{ModelId, ProfileArn};
 use crate::operation::decode;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -58,10 +58,20 @@ impl Call {
 
     /// Returns a parameter of the query, decoded.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
-        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
-        let value = pairs.into_iter().find(|(key, _)| *key == name)?.1;
-        decode(value).map(std::borrow::Cow::into_owned)
+        member(&self.query, name)
     }
+
+    /// Returns a member of the body, which is a form, decoded.
+    pub(super) fn form(&self, name: &str) -> Option<String> {
+        member(std::str::from_utf8(&self.body).ok()?, name)
+    }
+}
+
+/// Returns a member of `a=b&c=d`, decoded.
+fn member(pairs: &str, name: &str) -> Option<String> {
+    let mut pairs = pairs.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(key, _)| *key == name)?;
+    decode(&value.replace('+', " ")).map(std::borrow::Cow::into_owned)
 }
 
 /// The model that a path addresses.
@@ -76,23 +86,30 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Finds the model that a decoded id names, for a request signed for that region.
-    pub(super) fn find(addressed: &str, settings: &Settings, region: &Region) -> Result<Self, Refusal> {
+    /// Finds the model that a decoded id names, for whoever signed and the region they signed for.
+    pub(super) fn find(
+        addressed: &str,
+        control: &ControlPlane,
+        signed: &Signed,
+        permission: &str,
+    ) -> Result<Self, Refusal> {
         let invalid = || Refusal::validation("The provided model identifier is invalid.");
         let by_profile = addressed.contains(":application-inference-profile/");
         let source = if by_profile {
             let arn = ProfileArn::parse(addressed).map_err(|_| invalid())?;
-            let found = settings.profiles.iter().find(|profile| profile.arn == addressed);
-            let found = found.map(|profile| &profile.source_model).or(settings.other_profiles.as_ref());
+            if arn.account() != signed.caller.account {
+                return Err(Refusal::denied(&signed.caller.arn, permission, addressed));
+            }
+            let found = control.source_of(addressed);
             let found = found.ok_or_else(|| Refusal::not_found(format!("No profile has the ARN {arn}.")))?;
-            if arn.region() != region {
+            if *arn.region() != signed.region {
                 return Err(invalid());
             }
             found
         } else {
-            addressed
+            addressed.to_owned()
         };
-        let id = ModelId::parse(source).map_err(|_| invalid())?;
+        let id = ModelId::parse(&source).map_err(|_| invalid())?;
         let id = id.foundation_model();
         Ok(Self { id: id.to_owned(), family: families::of(id), by_profile })
     }

@@ -1,81 +1,258 @@
-//! The little of Bedrock's control plane that reads profiles and their tags (bedrock service model 2023-04-20).
+//! Bedrock's control plane, with the little of STS and Cost Explorer that goes with it: profiles are made,
+//! read, tagged and deleted, per account and region.
+//!
+//! No header steers these requests: the tests do, by [`ControlPlane`], while it runs.
 
-use super::SimulatedProfile;
+mod action;
+mod bedrock;
+mod callers;
+mod cost;
+mod estate;
+mod gate;
+mod patterns;
+mod plane;
+mod sts;
+mod system;
+
+#[cfg(test)]
+mod billing_tests;
+#[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+mod tests;
+
 use super::calls::Call;
-use super::others::{page, timestamp};
+use super::models::Answer;
 use super::refusal::Refusal;
-use crate::domain::{ModelId, ProfileArn, Region};
-use crate::operation::decode;
-use http::Method;
-use serde_json::{Value, json};
+use super::{Settings, SimulatedProfile};
+use crate::domain::{InvalidProfileArn, Region};
+pub use action::Action;
+pub(super) use callers::Caller;
+use callers::Callers;
+use cost::Billing;
+use estate::Estate;
+pub(super) use gate::Entered;
+use gate::Gate;
+pub use gate::{Failure, Trouble};
+pub(super) use plane::Plane;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// When every profile was made: 2026-01-02T03:04:05Z.
-const MADE_AT: Duration = Duration::from_secs(1_767_323_045);
+/// A request whose signature holds: for where, and by whom.
+#[derive(Debug)]
+pub(super) struct Signed {
+    /// The region that it was signed for.
+    pub(super) region: Region,
+    /// Who signed.
+    pub(super) caller: Arc<Caller>,
+}
 
-/// Returns the answer, or `None` where the request is not for the control plane.
-pub(super) fn answer(
-    call: &Call,
-    profiles: &[SimulatedProfile],
-    region: &Region,
-) -> Option<Result<Value, Refusal>> {
-    let own = || profiles.iter().filter(|profile| region_of(profile).as_ref() == Some(region));
-    match (&call.method, call.path.as_str()) {
-        (&Method::GET, "/inference-profiles") => Some(list(call, own())),
-        (&Method::POST, "/listTagsForResource") => Some(tags(call, own())),
-        (&Method::GET, path) => {
-            let wanted = decode(path.strip_prefix("/inference-profiles/")?).unwrap_or_default();
-            let found = own().find(|profile| profile.arn == wanted || id_of(profile) == wanted);
-            let missing = || Refusal::not_found(format!("No profile {wanted}."));
-            Some(found.map(summary).ok_or_else(missing))
+/// A request to be answered.
+#[derive(Debug)]
+pub(super) struct Order<'a> {
+    /// The request.
+    pub(super) call: &'a Call,
+    /// What it is for.
+    pub(super) action: Action,
+    /// By whom and for where.
+    pub(super) signed: &'a Signed,
+    /// The answer's id.
+    pub(super) request_id: &'a str,
+    /// When it came, since the Unix epoch.
+    pub(super) now: Duration,
+}
+
+impl Order<'_> {
+    fn region(&self) -> &Region {
+        &self.signed.region
+    }
+
+    fn account(&self) -> &str {
+        &self.signed.caller.account
+    }
+
+    /// Returns an ARN of the region as far as the slash.
+    fn arn_head(&self, account: &str, kind: &str) -> String {
+        format!("arn:{}:bedrock:{}:{account}:{kind}", system::partition(self.region()), self.region())
+    }
+
+    /// Returns an ARN of the caller's account in the region.
+    fn arn(&self, kind: &str, id: &str) -> String {
+        format!("{}/{id}", self.arn_head(self.account(), kind))
+    }
+
+    /// Returns what a policy would have to allow the action on.
+    fn resource(&self) -> String {
+        match self.action {
+            Action::AssumeRole => self.call.form("RoleArn").unwrap_or_default(),
+            Action::GetCallerIdentity => "*".to_owned(),
+            Action::ListCostAllocationTags
+            | Action::UpdateCostAllocationTagsStatus
+            | Action::StartCostAllocationTagBackfill => {
+                format!("arn:aws:ce:us-east-1:{}:/{}", self.account(), self.action.name())
+            }
+            Action::ListFoundationModels => self.arn_head("", "foundation-model/*"),
+            Action::CreateInferenceProfile => self.arn("application-inference-profile", "*"),
+            Action::DeleteInferenceProfile
+            | Action::GetInferenceProfile
+            | Action::ListInferenceProfiles
+            | Action::ListTagsForResource
+            | Action::TagResource
+            | Action::UntagResource => self.arn("inference-profile", "*"),
         }
-        _ => None,
+    }
+
+    /// Says that no policy allows the action on a resource.
+    fn denied(&self, resource: &str) -> Refusal {
+        let refusal = Refusal::denied(&self.signed.caller.arn, &self.action.permission(), resource);
+        match self.action.plane() {
+            Plane::Bedrock => refusal,
+            Plane::Sts => Refusal { kind: "AccessDenied", ..refusal },
+            Plane::CostExplorer => Refusal { status: 400, ..refusal },
+        }
     }
 }
 
-fn region_of(profile: &SimulatedProfile) -> Option<Region> {
-    ProfileArn::parse(&profile.arn).ok().map(|arn| arn.region().clone())
+/// A running simulator's control plane, to be looked into and steered; clones are the same one.
+#[derive(Debug, Clone)]
+pub struct ControlPlane(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    callers: Callers,
+    estate: Mutex<Estate>,
+    gate: Mutex<Gate>,
+    /// By account.
+    billing: Mutex<BTreeMap<String, Billing>>,
+    /// The source of every profile that is not in the estate.
+    other_profiles: Option<String>,
 }
 
-fn id_of(profile: &SimulatedProfile) -> &str {
-    profile.arn.rsplit_once('/').map_or("", |(_, id)| id)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lists the profiles of the region; no system-defined ones are simulated.
-fn list<'a>(call: &Call, profiles: impl Iterator<Item = &'a SimulatedProfile>) -> Result<Value, Refusal> {
-    let all = match call.parameter("type").as_deref() {
-        None | Some("APPLICATION") => profiles.map(summary).collect(),
-        Some("SYSTEM_DEFINED") => Vec::new(),
-        Some(_) => return Err(Refusal::validation("type must be SYSTEM_DEFINED or APPLICATION")),
-    };
-    page(call, "inferenceProfileSummaries", all)
-}
+impl ControlPlane {
+    /// Sets up what a simulator is started with.
+    pub(super) fn new(settings: &Settings) -> Result<Self, InvalidProfileArn> {
+        let account = settings.account.clone();
+        let (callers, mut estate) = (Callers::default(), Estate::default());
+        callers.add(Caller {
+            credentials: settings.credentials.clone(),
+            arn: format!("arn:aws:iam::{account}:user/simulator"),
+            user_id: "AIDASIMULATOR".to_owned(),
+            account,
+        });
+        for profile in &settings.profiles {
+            estate.add_simulated(profile.clone())?;
+        }
+        Ok(Self(Arc::new(Inner {
+            callers,
+            estate: Mutex::new(estate),
+            gate: Mutex::default(),
+            billing: Mutex::default(),
+            other_profiles: settings.other_profiles.clone(),
+        })))
+    }
 
-/// Returns what `GetInferenceProfile` says, which is what the list says of each.
-fn summary(profile: &SimulatedProfile) -> Value {
-    let (region, made_at) = (region_of(profile), timestamp(MADE_AT));
-    let model = ModelId::parse(&profile.source_model);
-    let model = model.as_ref().map_or(profile.source_model.as_str(), ModelId::foundation_model);
-    let region = region.as_ref().map_or("", Region::as_str);
-    json!({
-        "inferenceProfileName": format!("simulated {}", id_of(profile)),
-        "inferenceProfileArn": profile.arn,
-        "inferenceProfileId": id_of(profile),
-        "models": [{ "modelArn": format!("arn:aws:bedrock:{region}::foundation-model/{model}") }],
-        "status": "ACTIVE",
-        "type": "APPLICATION",
-        "createdAt": made_at,
-        "updatedAt": made_at,
-    })
-}
+    fn callers(&self) -> &Callers {
+        &self.0.callers
+    }
 
-fn tags<'a>(call: &Call, mut profiles: impl Iterator<Item = &'a SimulatedProfile>) -> Result<Value, Refusal> {
-    let request = call.json()?;
-    let arn = request.get("resourceARN").and_then(Value::as_str);
-    let arn = arn.ok_or_else(|| Refusal::validation("resourceARN is required"))?;
-    let found = profiles.find(|profile| profile.arn == arn);
-    let found = found.ok_or_else(|| Refusal::not_found(format!("No resource {arn}.")))?;
-    let tags: Vec<Value> =
-        found.tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
-    Ok(json!({ "tags": tags }))
+    fn estate(&self) -> MutexGuard<'_, Estate> {
+        lock(&self.0.estate)
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        lock(&self.0.gate)
+    }
+
+    fn billing(&self) -> MutexGuard<'_, BTreeMap<String, Billing>> {
+        lock(&self.0.billing)
+    }
+
+    fn is(&self, trouble: Trouble) -> bool {
+        self.gate().is(trouble)
+    }
+
+    /// Returns who has an access key.
+    pub(super) fn caller(&self, access_key: &str) -> Option<Arc<Caller>> {
+        self.callers().get(access_key)
+    }
+
+    /// Returns what the application inference profile with that ARN was made from.
+    pub(super) fn source_of(&self, arn: &str) -> Option<String> {
+        let found = self.estate().get(arn).map(|profile| profile.source_model.clone());
+        found.or_else(|| self.0.other_profiles.clone())
+    }
+
+    /// Answers a request, or fails as it is told to.
+    pub(super) fn answer(&self, order: &Order<'_>, entered: &Entered) -> Result<Answer, Refusal> {
+        if let Some(refusal) = entered.refusal(order) {
+            return Err(refusal);
+        }
+        let bedrock = |value| Answer::json(&value);
+        let cost = |value| plane::cost_answer(&value);
+        match order.action {
+            Action::CreateInferenceProfile => {
+                let made = self.create_profile(order)?;
+                Ok(Answer { status: 201, ..Answer::json(&made) })
+            }
+            Action::GetInferenceProfile => self.get_profile(order).map(bedrock),
+            Action::DeleteInferenceProfile => self.delete_profile(order).map(bedrock),
+            Action::ListInferenceProfiles => self.list_profiles(order).map(bedrock),
+            Action::ListFoundationModels => Ok(bedrock(bedrock::foundation_models(order))),
+            Action::ListTagsForResource => self.list_tags(order).map(bedrock),
+            Action::TagResource => self.tag(order).map(bedrock),
+            Action::UntagResource => self.untag(order).map(bedrock),
+            Action::AssumeRole => self.assume_role(order),
+            Action::GetCallerIdentity => Ok(sts::caller_identity(order)),
+            Action::ListCostAllocationTags => self.list_cost_tags(order).map(cost),
+            Action::UpdateCostAllocationTagsStatus => self.update_cost_tags(order).map(cost),
+            Action::StartCostAllocationTagBackfill => self.start_backfill(order).map(cost),
+        }
+    }
+
+    /// Returns the application inference profiles of all accounts and regions, the oldest first.
+    pub fn profiles(&self) -> Vec<SimulatedProfile> {
+        let estate = self.estate();
+        let profiles = estate.all().map(|profile| SimulatedProfile {
+            arn: profile.arn.to_string(),
+            source_model: profile.source_model.clone(),
+            tags: profile.tags.clone(),
+        });
+        profiles.collect()
+    }
+
+    /// Returns the name of the profile with that ARN.
+    pub fn name_of(&self, arn: &str) -> Option<String> {
+        self.estate().get(arn).map(|profile| profile.name.clone())
+    }
+
+    /// Adds a profile, in the place of one that has its ARN.
+    pub fn add(&self, profile: SimulatedProfile) -> Result<(), InvalidProfileArn> {
+        self.estate().add_simulated(profile)
+    }
+
+    /// Removes the profile with that ARN; tells whether there was one.
+    pub fn remove(&self, arn: &str) -> bool {
+        self.estate().remove(arn).is_some()
+    }
+
+    /// Gives the profile with that ARN other tags; tells whether there is one.
+    pub fn retag(&self, arn: &str, tags: BTreeMap<String, String>) -> bool {
+        self.estate().get_mut(arn).is_some_and(|profile| {
+            profile.tags = tags;
+            true
+        })
+    }
+
+    /// Lets profiles that are made from now on be `CREATING` for that many reads of each, before they are `ACTIVE`.
+    ///
+    /// AWS documents no status but `ACTIVE`, so this stands for whatever another might be called. Every mention in
+    /// an answer of `GetInferenceProfile` or `ListInferenceProfiles` is a read. Model calls are served all the same.
+    pub fn delay_readiness(&self, reads: u32) {
+        self.estate().unready_reads = reads;
+    }
 }

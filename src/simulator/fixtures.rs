@@ -8,10 +8,12 @@ use crate::tap::{End, Reading, Tap};
 use aws_credential_types::Credentials;
 use aws_sdk_bedrockruntime::config::retry::RetryConfig;
 use aws_sdk_bedrockruntime::config::{BehaviorVersion, Region};
+use aws_sigv4::http_request::{self, SignableBody, SignableRequest, SigningSettings};
+use aws_sigv4::sign::v4::SigningParams;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use sha2::{Digest, Sha256};
 use std::io::ErrorKind;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -58,12 +60,14 @@ pub(super) fn sdk(simulator: &Simulator) -> aws_sdk_bedrockruntime::Client {
 pub(super) struct Ask {
     pub(super) method: Method,
     pub(super) path: String,
-    pub(super) query: &'static str,
+    pub(super) query: String,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
     pub(super) credentials: Credentials,
     pub(super) signed_at: Duration,
     pub(super) region: &'static str,
+    /// The service's name in the signature.
+    pub(super) signing_name: &'static str,
     /// Headers added behind the signature's back.
     pub(super) unsigned: Vec<(&'static str, String)>,
 }
@@ -73,12 +77,13 @@ impl Ask {
         Self {
             method,
             path: path.to_owned(),
-            query: "",
+            query: String::new(),
             headers: vec![("content-type", "application/json".to_owned())],
             body: body.into(),
             credentials: demo_credentials(),
             signed_at: Clock::system().since_epoch(),
             region: "us-west-2",
+            signing_name: "bedrock",
             unsigned: Vec::new(),
         }
     }
@@ -106,12 +111,7 @@ impl Ask {
         for (name, value) in &self.headers {
             headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
-        let hash = Sha256::digest(&self.body).into();
-        let request =
-            Signable { method: &self.method, path: &self.path, query: self.query, body_sha256: &hash };
-        let scope =
-            Scope { credentials: &self.credentials, region: self.region, since_epoch: self.signed_at };
-        sign(request, &mut headers, &SigningKeys::default(), scope).unwrap();
+        self.sign(&mut headers);
         for (name, value) in &self.unsigned {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
@@ -124,6 +124,39 @@ impl Ask {
         wire.extend_from_slice(format!("content-length: {length}\r\nconnection: close\r\n\r\n").as_bytes());
         wire.extend_from_slice(&self.body);
         wire
+    }
+
+    /// Signs as the gateway does, and for other services than Bedrock as the SDK does.
+    fn sign(&self, headers: &mut HeaderMap) {
+        if self.signing_name != "bedrock" {
+            return self.sign_as_sdk(headers);
+        }
+        let hash = Sha256::digest(&self.body).into();
+        let request =
+            Signable { method: &self.method, path: &self.path, query: &self.query, body_sha256: &hash };
+        let scope =
+            Scope { credentials: &self.credentials, region: self.region, since_epoch: self.signed_at };
+        sign(request, headers, &SigningKeys::default(), scope).unwrap();
+    }
+
+    fn sign_as_sdk(&self, headers: &mut HeaderMap) {
+        let identity = self.credentials.clone().into();
+        let params = SigningParams::builder()
+            .identity(&identity)
+            .region(self.region)
+            .name(self.signing_name)
+            .time(SystemTime::UNIX_EPOCH + self.signed_at)
+            .settings(SigningSettings::default())
+            .build()
+            .unwrap();
+        let uri = format!("http://{}{}", headers["host"].to_str().unwrap(), self.path);
+        let covered = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        let body = SignableBody::Bytes(&self.body);
+        let request = SignableRequest::new(self.method.as_str(), uri, covered, body).unwrap();
+        let (instructions, _) = http_request::sign(request, &params.into()).unwrap().into_parts();
+        let mut signed = http::Request::new(());
+        instructions.apply_to_request_http1x(&mut signed);
+        headers.extend(std::mem::take(signed.headers_mut()));
     }
 
     /// Sends the request and returns the connection.

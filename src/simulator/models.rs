@@ -20,6 +20,8 @@ const ECHOED: [&str; 2] = ["x-amzn-bedrock-service-tier", "x-amzn-bedrock-perfor
 /// A success.
 #[derive(Debug)]
 pub(super) struct Answer {
+    /// The HTTP status.
+    pub(super) status: u16,
     /// The content type.
     pub(super) content_type: &'static str,
     /// Headers besides it.
@@ -32,6 +34,7 @@ impl Answer {
     /// A JSON body.
     pub(super) fn json(value: &Value) -> Self {
         Self {
+            status: 200,
             content_type: "application/json",
             headers: Vec::new(),
             script: Script::whole(value.to_string()),
@@ -39,7 +42,7 @@ impl Answer {
     }
 
     fn stream(script: Script) -> Self {
-        Self { content_type: EVENT_STREAM, headers: Vec::new(), script }
+        Self { status: 200, content_type: EVENT_STREAM, headers: Vec::new(), script }
     }
 }
 

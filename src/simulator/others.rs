@@ -16,8 +16,8 @@ use time::format_description::well_known::Rfc3339;
 const TEXT_UNIT: u64 = 1000;
 /// How many asynchronous invocations are remembered.
 const MAX_INVOCATIONS: usize = 1000;
-/// The account that invocations belong to; it is nobody's.
-const ACCOUNT: &str = "123456789012";
+/// The account that the simulator's credentials and its invocations belong to by default; it is nobody's.
+pub(super) const ACCOUNT: &str = "123456789012";
 
 /// Returns `ApplyGuardrail`'s answer: a topic and a content policy looked, and found nothing.
 pub(super) fn apply_guardrail(call: &Call) -> Result<Value, Refusal> {

@@ -1,8 +1,6 @@
 //! Answers that are errors, as Bedrock words them.
 
-use serde_json::json;
-
-/// An error answer: rest-json's `x-amzn-errortype` and `{"message": ..}`.
+/// An error answer, such as rest-json's `x-amzn-errortype` and `{"message": ..}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     /// The HTTP status.
@@ -14,6 +12,9 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
+    /// The name of what is wrong with signatures, in rest-json.
+    pub(super) const BAD_SIGNATURE: &'static str = "InvalidSignatureException";
+
     /// The request makes no sense.
     pub(super) fn validation(message: impl Into<String>) -> Self {
         Self { status: 400, kind: "ValidationException", message: message.into() }
@@ -31,7 +32,17 @@ impl Refusal {
 
     /// The signature does not hold.
     pub(super) fn signature(message: impl Into<String>) -> Self {
-        Self { status: 403, kind: "InvalidSignatureException", message: message.into() }
+        Self { status: 403, kind: Self::BAD_SIGNATURE, message: message.into() }
+    }
+
+    /// No policy of the caller's allows an action on a resource, in AWS's words (IAM user guide, "Troubleshoot
+    /// access denied error messages").
+    pub(super) fn denied(caller: &str, permission: &str, resource: &str) -> Self {
+        let message = format!(
+            "User: {caller} is not authorized to perform: {permission} on resource: {resource} \
+             because no identity-based policy allows the {permission} action"
+        );
+        Self { status: 403, kind: "AccessDeniedException", message }
     }
 
     /// The error that Bedrock answers with that status (bedrock-runtime service model, error shapes).
@@ -52,10 +63,5 @@ impl Refusal {
             format!("The simulator was told to answer {status}.")
         };
         Self { status, kind, message }
-    }
-
-    /// Returns the body.
-    pub(super) fn body(&self) -> String {
-        json!({ "message": self.message }).to_string()
     }
 }

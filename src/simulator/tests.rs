@@ -300,23 +300,3 @@ async fn guardrails_and_invocations_answer_the_sdk() {
     assert_eq!(simulator.seen()[2].model.as_deref(), Some("amazon.nova-reel-v1:0"));
     assert_eq!(simulator.answered(), [(200, 5)].into());
 }
-
-#[tokio::test]
-async fn the_control_plane_tells_of_profiles() {
-    let simulator = start().await;
-    let mut list = Ask::new(Method::GET, "/inference-profiles", "");
-    list.query = "maxResults=1&type=APPLICATION";
-    let heard = list.send(&simulator).await.json();
-    assert_eq!(heard["inferenceProfileSummaries"][0]["inferenceProfileArn"], ARN);
-    assert!(heard.get("nextToken").is_none());
-    list.query = "type=SYSTEM_DEFINED";
-    assert_eq!(list.send(&simulator).await.json()["inferenceProfileSummaries"], serde_json::json!([]));
-    for id in ["abc123def456", &crate::operation::encode(ARN)] {
-        let get = Ask::new(Method::GET, &format!("/inference-profiles/{id}"), "");
-        let heard = get.send(&simulator).await.json();
-        let model = format!("arn:aws:bedrock:us-west-2::foundation-model/{CLAUDE}");
-        assert_eq!(heard["models"][0]["modelArn"], model.as_str());
-    }
-    let tags = Ask::new(Method::POST, "/listTagsForResource", &format!(r#"{{"resourceARN":"{ARN}"}}"#));
-    assert_eq!(tags.send(&simulator).await.json()["tags"][0]["value"], "checkout");
-}

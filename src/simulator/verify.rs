@@ -1,6 +1,7 @@
 //! Checks a request's signature, with the whole of aws-sigv4 as the judge.
 
 use super::calls::Call;
+use super::control::{ControlPlane, Plane, Signed};
 use crate::domain::Region;
 use crate::hex::hex;
 use aws_credential_types::Credentials;
@@ -46,17 +47,19 @@ impl<'a> Authorization<'a> {
     }
 }
 
-/// Returns the region that the request was signed for, or what is wrong with its signature.
+/// Returns by whom and for which region the request was signed, or what is wrong with its signature.
 pub(super) fn check(
     call: &Call,
-    credentials: &Credentials,
+    control: &ControlPlane,
     since_epoch: Duration,
-) -> Result<Region, &'static str> {
+) -> Result<Signed, &'static str> {
     let authorization = text(&call.headers, "authorization")
         .and_then(Authorization::parse)
         .ok_or("the authorization header is missing or malformed")?;
     let stamp = text(&call.headers, "x-amz-date").ok_or("x-amz-date is missing")?;
-    let region = check_scope(&authorization, credentials, stamp)?;
+    let caller = control.caller(authorization.access_key).ok_or("the access key is unknown")?;
+    let credentials = &caller.credentials;
+    let region = check_scope(&authorization, Plane::of(call), stamp)?;
     check_token(&call.headers, credentials)?;
     check_coverage(&call.headers, &authorization.signed_headers)?;
     let signed_at = parse_stamp(stamp).ok_or("x-amz-date is malformed")?;
@@ -66,25 +69,18 @@ pub(super) fn check(
     let expected = expected_signature(call, &authorization, credentials, signed_at)
         .ok_or("the request cannot be signed as it came")?;
     if expected == authorization.signature {
-        Ok(region)
+        Ok(Signed { region, caller })
     } else {
         Err("The request signature we calculated does not match the signature you provided.")
     }
 }
 
-fn check_scope(
-    authorization: &Authorization<'_>,
-    credentials: &Credentials,
-    stamp: &str,
-) -> Result<Region, &'static str> {
-    if authorization.access_key != credentials.access_key_id() {
-        return Err("the access key is unknown");
-    }
+fn check_scope(authorization: &Authorization<'_>, plane: Plane, stamp: &str) -> Result<Region, &'static str> {
     if stamp.get(..8) != Some(authorization.day) {
         return Err("the scope's date is not that of x-amz-date");
     }
-    if authorization.service != "bedrock" || authorization.terminator != "aws4_request" {
-        return Err("the scope is not bedrock/aws4_request");
+    if authorization.service != plane.signing_name() || authorization.terminator != "aws4_request" {
+        return Err("the scope's service is not the one that the request is for");
     }
     Region::parse(authorization.region).ok_or("the scope's region is malformed")
 }
@@ -103,10 +99,13 @@ fn check_coverage(headers: &HeaderMap, signed: &[&str]) -> Result<(), &'static s
         return Err("host and x-amz-date must be signed");
     }
     let matters = |name: &str| {
-        matches!(name, "content-type" | "x-amz-security-token") || name.starts_with("x-amzn-bedrock-")
+        matches!(name, "content-type" | "x-amz-security-token" | "x-amz-target")
+            || name.starts_with("x-amzn-bedrock-")
     };
     if headers.keys().any(|name| matters(name.as_str()) && !signed.contains(&name.as_str())) {
-        return Err("content-type, x-amz-security-token and x-amzn-bedrock-* must be signed where present");
+        return Err(
+            "content-type, x-amz-security-token, x-amz-target and x-amzn-bedrock-* must be signed where present",
+        );
     }
     Ok(())
 }
