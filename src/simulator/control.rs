@@ -1,7 +1,7 @@
 //! Bedrock's control plane, with the little of STS and Cost Explorer that goes with it: profiles are made,
 //! read, tagged and deleted, per account and region.
 //!
-//! No header steers these requests: the tests do, by [`ControlPlane`], while it runs.
+//! Clients of these operations add no headers, so what goes wrong is told to [`ControlPlane`], while it runs.
 
 mod action;
 mod bedrock;

@@ -35,8 +35,7 @@ impl Named {
     /// Reads an id or ARN, refusing other regions and accounts.
     fn of(order: &Order<'_>, identifier: &str) -> Result<Self, Refusal> {
         if !identifier.starts_with("arn:") {
-            let is_system = system::listed(order.region()).iter().any(|listed| listed.id == identifier);
-            return Ok(if is_system {
+            return Ok(if system::is_listed(identifier, order.region()) {
                 Self::System(identifier.to_owned())
             } else {
                 Self::Application(order.arn("application-inference-profile", identifier))
@@ -240,8 +239,7 @@ fn check_source(order: &Order<'_>, source: &str) -> Result<(), Refusal> {
     if head != order.arn_head(order.account(), "inference-profile") {
         return Err(invalid());
     }
-    let is_listed = system::listed(order.region()).iter().any(|listed| listed.id == id);
-    if is_listed { Ok(()) } else { Err(missing(source)) }
+    if system::is_listed(id, order.region()) { Ok(()) } else { Err(missing(source)) }
 }
 
 fn resource(request: &Value) -> Result<&str, Refusal> {

@@ -107,14 +107,27 @@ pub(super) fn partition(region: &Region) -> &'static str {
 /// Returns what a region lists.
 pub(super) fn listed(region: &Region) -> Vec<SystemProfile> {
     let listed = (0..).zip(PROFILES).filter_map(|(number, (geography, model))| {
-        let models = destinations(geography, region)?;
-        let models = models.into_iter().map(|to| model_arn(region, to, model)).collect();
+        let id = format!("{geography}.{model}");
+        let models = routes(&id, region)?;
         let known = MODELS.iter().find(|known| known.id == model)?;
         let prefix = if geography == "global" { "Global".to_owned() } else { geography.to_uppercase() };
         let name = format!("{prefix} {} {}", known.provider, known.name);
-        Some(SystemProfile { number, id: format!("{geography}.{model}"), name, models })
+        Some(SystemProfile { number, id, name, models })
     });
     listed.collect()
+}
+
+/// Tells whether a region lists that id.
+pub(super) fn is_listed(id: &str, region: &Region) -> bool {
+    routes(id, region).is_some()
+}
+
+/// Returns the foundation models behind a system-defined profile, or `None` where the region does not list it.
+fn routes(id: &str, region: &Region) -> Option<Vec<String>> {
+    let (geography, model) = id.split_once('.')?;
+    let is_known = PROFILES.contains(&(geography, model));
+    let regions = destinations(geography, region).filter(|_| is_known)?;
+    Some(regions.into_iter().map(|to| model_arn(region, to, model)).collect())
 }
 
 /// Returns where a geography's profiles route to, or `None` where the region does not list them.
@@ -136,8 +149,7 @@ pub(super) fn models_of(source: &str, region: &Region) -> Vec<String> {
     let source = ModelId::parse(source);
     let (bare, model) =
         source.as_ref().map_or(("", "unknown"), |source| (source.bare(), source.foundation_model()));
-    let system = listed(region).into_iter().find(|system| system.id == bare);
-    system.map_or_else(|| vec![model_arn(region, region.as_str(), model)], |system| system.models)
+    routes(bare, region).unwrap_or_else(|| vec![model_arn(region, region.as_str(), model)])
 }
 
 /// Tells whether a foundation model could have that id.
