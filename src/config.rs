@@ -150,6 +150,17 @@ pub struct CatalogSettings {
     pub unmapped_model: UnmappedModel,
     /// Other names for models, for every service; a service's own aliases win.
     pub aliases: BTreeMap<String, ModelId>,
+    /// Whether application inference profiles are read from AWS, too.
+    pub discover: bool,
+    /// The tag of a profile that names its service: a key that AWS takes.
+    pub service_tag: String,
+    /// How long after one look at AWS the next one begins, 10 seconds or more; within a tenth of it, by chance.
+    pub refresh: Duration,
+    /// Where the last good look at AWS is kept for a start without it; as loaded, a relative path was joined to the
+    /// config file's folder.
+    pub snapshot: PathBuf,
+    /// Regions to look in, beside `upstream.region` and those of the services file's profiles.
+    pub regions: Vec<Region>,
 }
 
 impl Default for CatalogSettings {
@@ -158,6 +169,11 @@ impl Default for CatalogSettings {
             services: PathBuf::from("services.toml"),
             unmapped_model: UnmappedModel::Reject,
             aliases: BTreeMap::new(),
+            discover: false,
+            service_tag: "Service".to_owned(),
+            refresh: Duration::from_mins(5),
+            snapshot: PathBuf::from("data/catalog.json"),
+            regions: Vec::new(),
         }
     }
 }

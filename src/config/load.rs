@@ -123,7 +123,9 @@ fn add_prices(config: &Config, services: &ServicesFile, sheet: &mut Sheet) -> Pr
         sheet.problems.extend(problems.0);
         PriceTable::builtin()
     });
-    let known = |name: &ServiceName| services.services.iter().any(|service| service.name == *name);
+    let listed = |name: &ServiceName| services.services.iter().any(|service| service.name == *name);
+    // A service that the file lacks may come from AWS.
+    let known = |name: &ServiceName| config.catalog.discover || listed(name);
     for service in prices.services().into_iter().filter(|service| !known(service)) {
         let message = format!("has prices for service '{service}', which the services file does not have");
         sheet.warnings.extend(overrides.map(|file| Problem::of_file(file, message)));

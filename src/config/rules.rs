@@ -63,16 +63,18 @@ fn is_own(endpoint: &Uri, listener: SocketAddr) -> bool {
 /// Checks the services against each other and against the config.
 pub(super) fn check_services(config: &Config, file: &ServicesFile, sheet: &mut Sheet) {
     check_owners(file, sheet);
-    if file.services.is_empty() && sheet.problems.is_empty() {
+    // What the file lacks may come from AWS.
+    let complete = !config.catalog.discover;
+    if complete && file.services.is_empty() && sheet.problems.is_empty() {
         sheet.warn("has no services: every call is refused", ADD_SERVICE);
     }
     for service in &file.services {
-        if service.profiles.is_empty() {
+        if complete && service.profiles.is_empty() {
             let message = "has no profiles: every model is unmapped for it";
             sheet.warn_key(&dotted("services", service.name.as_str()), message);
         }
         check_profiles(service, sheet);
-        if config.catalog.unmapped_model == UnmappedModel::Reject {
+        if complete && config.catalog.unmapped_model == UnmappedModel::Reject {
             check_targets(config, service, sheet);
         }
     }
@@ -145,7 +147,7 @@ fn check_targets(config: &Config, service: &ServiceSpec, sheet: &mut Sheet) {
 
 /// Checks that the aliases of the config lead somewhere for at least one service.
 pub(super) fn check_shared_aliases(config: &Config, file: &ServicesFile, sheet: &mut Sheet) {
-    if config.catalog.unmapped_model == UnmappedModel::Passthrough {
+    if config.catalog.discover || config.catalog.unmapped_model == UnmappedModel::Passthrough {
         return;
     }
     let shared = &config.catalog.aliases;

@@ -24,6 +24,9 @@ const MAX_BODY_BYTES: u64 = 1 << 30;
 /// The longest duration that may be configured: a year.
 const MAX_DURATION: Duration = Duration::from_hours(365 * 24);
 
+/// The shortest time between two looks at AWS: its control plane throttles.
+const MIN_REFRESH_SECONDS: u64 = 10;
+
 /// The smallest limit of a journal: some thousand calls.
 const MIN_JOURNAL_BYTES: u64 = 1 << 20;
 
@@ -58,6 +61,7 @@ const TAKEN_HEADERS: [&str; 16] = [
 pub(super) fn read(sheet: &mut Sheet, text: &str, folder: &Path) -> Config {
     let mut config = Config::default();
     config.catalog.services = folder.join(&config.catalog.services);
+    config.catalog.snapshot = folder.join(&config.catalog.snapshot);
     config.ledger.journal = folder.join(&config.ledger.journal);
     config.ledger.store = config.ledger.store.within(folder);
     if let Some(document) = sheet.parse(text) {
@@ -91,9 +95,7 @@ fn read_listen(mut section: Section<'_>, listen: &mut Listen) {
 }
 
 fn read_upstream(mut section: Section<'_>, upstream: &mut Upstream, folder: &Path) {
-    section.read_text("region", &mut upstream.region, |name| {
-        Region::parse(name).ok_or_else(|| format!("'{name}' is no region's name; one looks like us-west-2"))
-    });
+    section.read_text("region", &mut upstream.region, region);
     section.read_text("endpoint", &mut upstream.endpoint, |text| endpoint(text).map(Some));
     section.read("use_fips", &mut upstream.use_fips, Ok);
     section.read("use_dual_stack", &mut upstream.use_dual_stack, Ok);
@@ -128,6 +130,11 @@ fn read_catalog(mut section: Section<'_>, catalog: &mut CatalogSettings, folder:
         choice(word, &[("reject", UnmappedModel::Reject), ("passthrough", UnmappedModel::Passthrough)])
     });
     catalog.aliases = section.read_map("aliases", alias).unwrap_or_default().into_iter().collect();
+    section.read("discover", &mut catalog.discover, Ok);
+    section.read_text("service_tag", &mut catalog.service_tag, tag_key);
+    section.read("refresh_seconds", &mut catalog.refresh, refresh);
+    section.read_text("snapshot", &mut catalog.snapshot, |path| file(path, folder));
+    catalog.regions = section.read_list("regions", region).unwrap_or_default();
     section.finish();
 }
 
@@ -164,6 +171,34 @@ fn read_ledger(mut section: Section<'_>, ledger: &mut LedgerSettings, folder: &P
         );
     }
     section.finish();
+}
+
+/// Checks a region's name.
+fn region(name: &str) -> Result<Region, String> {
+    Region::parse(name).ok_or_else(|| format!("'{name}' is no region's name; one looks like us-west-2"))
+}
+
+/// Checks the key of a tag by AWS's rule (bedrock service model, `TagKey`); `aws:` is AWS's own, `tollgate:` ours.
+fn tag_key(key: &str) -> Result<String, String> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b" ._:/=+@-".contains(&b);
+    if !(1..=128).contains(&key.len()) || !key.bytes().all(legal) {
+        return Err(format!(
+            "'{key}' is no tag's key: use 1 to 128 of A-Z a-z 0-9 . _ : / = + @ - and spaces"
+        ));
+    }
+    if ["aws:", "tollgate:"].iter().any(|taken| key.to_ascii_lowercase().starts_with(taken)) {
+        return Err(format!("'{key}' is taken: no key of yours may begin with aws: or tollgate:"));
+    }
+    Ok(key.to_owned())
+}
+
+/// Returns how long a look at AWS holds.
+fn refresh(seconds: i64) -> Result<Duration, String> {
+    let seconds = within(seconds, MAX_DURATION.as_secs())?;
+    if seconds < MIN_REFRESH_SECONDS {
+        return Err(format!("{seconds} is too short: use at least {MIN_REFRESH_SECONDS}"));
+    }
+    Ok(Duration::from_secs(seconds))
 }
 
 /// Tells whether something is kept for longer than something else; `None` is for ever.

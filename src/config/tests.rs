@@ -45,6 +45,7 @@ fn refused(config: &str, services: &str, expected: &str) {
 fn defaults(folder: &Path) -> Config {
     let mut config = Config::default();
     config.catalog.services = folder.join("services.toml");
+    config.catalog.snapshot = folder.join("data/catalog.json");
     config.ledger.journal = folder.join("data/journal");
     config.ledger.store = StoreUrl::Sqlite(folder.join("data/ledger.db"));
     config
@@ -82,6 +83,11 @@ fn every_key_is_read() {
         max_connections = 1
         [catalog]
         unmapped_model = "passthrough"
+        discover = true
+        service_tag = "team:service"
+        refresh_seconds = 10
+        snapshot = "/var/catalog.json"
+        regions = ["eu-west-3"]
         [catalog.aliases]
         claude = "anthropic.claude"
         [ledger]
@@ -109,6 +115,11 @@ fn every_key_is_read() {
     assert_eq!(config.listen.max_connections, 1);
     assert_eq!(config.catalog.unmapped_model, UnmappedModel::Passthrough);
     assert_eq!(config.catalog.aliases["claude"].as_str(), "anthropic.claude");
+    assert!(config.catalog.discover);
+    assert_eq!(config.catalog.service_tag, "team:service");
+    assert_eq!(config.catalog.refresh, Duration::from_secs(10));
+    assert_eq!(config.catalog.snapshot, Path::new("/var/catalog.json"));
+    assert_eq!(config.catalog.regions, [Region::parse("eu-west-3").unwrap()]);
     let ledger = LedgerSettings {
         enabled: false,
         journal: "/var/journal".into(),
@@ -183,6 +194,20 @@ const CONFIG_MISTAKES: &[(&str, &str)] = &[
     ("identity.methods = ['key',\n 'kye']", "tollgate.toml:2: identity.methods[1]: 'kye' is not one of"),
     ("identity.header = 'a b'", "tollgate.toml:1: identity.header: 'a b' is no header's name"),
     ("identity.header = 'Authorization'", "tollgate.toml:1: identity.header: 'authorization' has a meaning"),
+    ("catalog.discover = 'yes'", "tollgate.toml:1: catalog.discover: expected true or false"),
+    (
+        "catalog.service_tag = 'a,b'",
+        "tollgate.toml:1: catalog.service_tag: 'a,b' is no tag's key: use 1 to 128",
+    ),
+    ("catalog.service_tag = ''", "tollgate.toml:1: catalog.service_tag: '' is no tag's key"),
+    ("catalog.service_tag = 'aws:x'", "tollgate.toml:1: catalog.service_tag: 'aws:x' is taken"),
+    (
+        "catalog.refresh_seconds = 9",
+        "tollgate.toml:1: catalog.refresh_seconds: 9 is too short: use at least 10",
+    ),
+    ("catalog.refresh_seconds = -1", "tollgate.toml:1: catalog.refresh_seconds: -1 is out of range"),
+    ("catalog.snapshot = ''", "tollgate.toml:1: catalog.snapshot: must name a file"),
+    ("catalog.regions = ['EU']", "tollgate.toml:1: catalog.regions[0]: 'EU' is no region's name"),
     ("catalog.services = ''", "tollgate.toml:1: catalog.services: must name a file"),
     (
         "[catalog.aliases]\n\"a b\" = 'm'",
@@ -436,4 +461,12 @@ fn no_services_are_no_mistake_but_worth_a_word() {
         assert_eq!(files.text(&warnings), ["services.toml: has no services: every call is refused"]);
         assert!(warnings[0].hint.as_ref().unwrap().contains("`tollgate services add "));
     }
+}
+
+#[test]
+fn what_the_services_file_lacks_may_come_from_aws() {
+    let config = "catalog.discover = true\n[catalog.aliases]\nfast = 'm'";
+    let services = "[services.a]\ndefault_model = 'n'\naliases = { b = 'o' }";
+    assert_eq!(Files::new(config, services).load(&[]).unwrap().warnings, []);
+    assert_eq!(Files::new(config, "").load(&[]).unwrap().warnings, []);
 }
