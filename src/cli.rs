@@ -18,7 +18,6 @@ mod output;
 mod prices;
 mod progress;
 mod records;
-mod replace;
 mod report;
 mod resolve;
 mod samples;

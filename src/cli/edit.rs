@@ -1,10 +1,10 @@
 //! Changing the services file in place: comments and order stay, and nothing invalid is written.
 
-use super::replace::{lock_folder, replace};
 use super::services::AddArgs;
 use super::{Context, Failure};
 use crate::config::{load_edited, load_files, load_settings};
 use crate::domain::ServiceName;
+use crate::replace::{lock_folder, replace};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::PathBuf;

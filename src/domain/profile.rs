@@ -20,6 +20,34 @@ impl Region {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns the geographies, as prefixes of system-defined profile ids, that hold the region, the nearest first.
+    pub fn geographies(&self) -> &'static [&'static str] {
+        let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| self.0.starts_with(prefix));
+        if starts(&["us-gov-"]) {
+            &["us-gov"]
+        } else if starts(&["us-"]) {
+            &["us"]
+        } else if starts(&["eu-west-2"]) {
+            &["uk", "eu"]
+        } else if starts(&["eu-"]) {
+            &["eu"]
+        } else if starts(&["ap-northeast-1", "ap-northeast-3"]) {
+            &["jp", "apac"]
+        } else if starts(&["ap-southeast-2", "ap-southeast-4"]) {
+            &["au", "apac"]
+        } else if starts(&["ap-south-"]) {
+            &["in", "apac"]
+        } else if starts(&["ap-"]) {
+            &["apac"]
+        } else if starts(&["ca-"]) {
+            &["ca"]
+        } else if starts(&["sa-"]) {
+            &["sa"]
+        } else {
+            &[]
+        }
+    }
 }
 
 impl Default for Region {
@@ -154,6 +182,25 @@ mod tests {
         assert_eq!(arn.id(), "abc123def456");
         assert_eq!(arn.account(), "123456789012");
         assert_eq!(arn.to_string(), ARN);
+    }
+
+    #[test]
+    fn a_region_is_held_by_its_geographies() {
+        for (region, geographies) in [
+            ("us-east-1", &["us"][..]),
+            ("us-gov-west-1", &["us-gov"]),
+            ("eu-central-1", &["eu"]),
+            ("eu-west-2", &["uk", "eu"]),
+            ("ap-northeast-1", &["jp", "apac"]),
+            ("ap-southeast-2", &["au", "apac"]),
+            ("ap-southeast-1", &["apac"]),
+            ("ap-south-1", &["in", "apac"]),
+            ("ca-central-1", &["ca"]),
+            ("sa-east-1", &["sa"]),
+            ("me-central-1", &[]),
+        ] {
+            assert_eq!(Region::parse(region).unwrap().geographies(), geographies, "{region}");
+        }
     }
 
     #[test]

@@ -15,32 +15,8 @@ pub(super) const GEOGRAPHIES: [&str; 10] = ["us", "eu", "apac", "jp", "au", "ca"
 /// The rows of each model.
 pub(super) type ByModel = BTreeMap<String, Vec<Arc<Row>>>;
 
-/// Returns the geographies whose price may be that of a region, the nearest first.
-pub(super) fn geographies(region: &Region) -> &'static [&'static str] {
-    let region = region.as_str();
-    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| region.starts_with(prefix));
-    if starts(&["us-gov-"]) {
-        &["us-gov", "us"]
-    } else if starts(&["eu-west-2"]) {
-        &["uk", "eu", "us"]
-    } else if starts(&["eu-"]) {
-        &["eu", "us"]
-    } else if starts(&["ap-northeast-1", "ap-northeast-3"]) {
-        &["jp", "apac", "us"]
-    } else if starts(&["ap-southeast-2", "ap-southeast-4"]) {
-        &["au", "apac", "us"]
-    } else if starts(&["ap-south-"]) {
-        &["in", "apac", "us"]
-    } else if starts(&["ap-"]) {
-        &["apac", "us"]
-    } else if starts(&["ca-"]) {
-        &["ca", "us"]
-    } else if starts(&["sa-"]) {
-        &["sa", "us"]
-    } else {
-        &["us"]
-    }
-}
+/// The geography whose price is charged where no nearer one sells.
+const LAST: &[&str] = &["us"];
 
 /// Tells whether an id names no geography, so that rows of regions hold for it.
 pub(super) fn is_bare(model: &str) -> bool {
@@ -61,32 +37,11 @@ pub(super) fn is_global_price(rows: &ByModel, model: &str) -> bool {
 /// Returns the geography's model that a region's price is taken from.
 pub(super) fn in_region(rows: &ByModel, model: &str, region: &Region) -> Option<String> {
     let of = |geography: &&str| format!("{geography}.{model}");
-    geographies(region).iter().map(of).find(|model| !of_every_region(rows, model).is_empty())
+    region.geographies().iter().chain(LAST).map(of).find(|model| !of_every_region(rows, model).is_empty())
 }
 
 fn of_every_region<'a>(rows: &'a ByModel, model: &str) -> Vec<&'a Prices> {
     let is_plain =
         |row: &&Arc<Row>| row.origin == Origin::BuiltIn && row.region.is_none() && row.sold == Sold::OnDemand;
     rows.get(model).into_iter().flatten().filter(is_plain).map(|row| row.prices.as_ref()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_region_is_held_by_its_geography() {
-        for (region, first) in [
-            ("us-east-1", "us"),
-            ("us-gov-west-1", "us-gov"),
-            ("eu-central-1", "eu"),
-            ("ap-northeast-1", "jp"),
-            ("ap-southeast-2", "au"),
-            ("ap-southeast-1", "apac"),
-            ("ca-central-1", "ca"),
-            ("me-central-1", "us"),
-        ] {
-            assert_eq!(geographies(&Region::parse(region).unwrap()).first(), Some(&first), "{region}");
-        }
-    }
 }

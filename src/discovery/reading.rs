@@ -1,0 +1,58 @@
+//! One look at AWS, and what it changes about what was known.
+
+use crate::domain::{ProfileArn, Region};
+use crate::inventory::Inventory;
+use std::collections::BTreeSet;
+
+/// A region of an account: what one listing covers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The region.
+    pub region: Region,
+    /// The account's 12-digit number.
+    pub account: String,
+}
+
+/// What one look at AWS found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// What there is, as far as it could be read.
+    pub found: Inventory,
+    /// The places whose listing is whole: what is not in it is gone.
+    pub complete: BTreeSet<Place>,
+    /// Every region that was looked in, whether it answered or not.
+    pub regions: BTreeSet<Region>,
+    /// What could not be read, each with its place and cause; what is known of it stays as it was.
+    pub failures: Vec<String>,
+}
+
+impl Place {
+    /// Returns the place of a profile.
+    pub fn of(arn: &ProfileArn) -> Self {
+        Self { region: arn.region().clone(), account: arn.account().to_owned() }
+    }
+}
+
+impl Reading {
+    /// Returns what is known after this look, `before` being what was known till then.
+    ///
+    /// A profile is gone only where a complete listing of its place lacks it, or where its region is looked in no
+    /// more. One whose tags could not be read keeps those it had.
+    pub fn after(self, before: &Inventory) -> Inventory {
+        let Self { mut found, complete, regions, .. } = self;
+        for (arn, old) in &before.profiles {
+            if let Some(new) = found.profiles.get_mut(arn) {
+                new.tags = new.tags.take().or_else(|| old.tags.clone());
+            } else if regions.contains(arn.region()) && !complete.contains(&Place::of(arn)) {
+                found.profiles.insert(arn.clone(), old.clone());
+            }
+        }
+        let listed: BTreeSet<&Region> = complete.iter().map(|place| &place.region).collect();
+        for (arn, old) in &before.systems {
+            if regions.contains(&old.region) && !listed.contains(&old.region) {
+                found.systems.entry(arn.clone()).or_insert_with(|| old.clone());
+            }
+        }
+        found
+    }
+}
