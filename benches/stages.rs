@@ -22,7 +22,7 @@ use tollgate::domain::{
     Tokens, Usage, UsageSource,
 };
 use tollgate::forward::sign::{Scope, Signable, SigningKeys, sign};
-use tollgate::gateway::{Setting, Snapshot};
+use tollgate::gateway::{Basis, Setting, Snapshot};
 use tollgate::identify::identify;
 use tollgate::ledger::journal::{Journal, Settings};
 use tollgate::ledger::{Opening, OpeningRef};
@@ -44,8 +44,8 @@ fn route(criterion: &mut Criterion) {
         shutdown: Shutdown::default(),
         clock: Clock::system(),
     };
-    let snapshot =
-        runtime.block_on(Snapshot::build(loaded.config, loaded.services, loaded.prices, setting)).unwrap();
+    let basis = Basis::new(loaded, Arc::default());
+    let snapshot = runtime.block_on(Snapshot::build(basis, setting)).unwrap();
     let mut headers = HeaderMap::new();
     headers.insert("x-tollgate-service", HeaderValue::from_static("service-1"));
     criterion.bench_function("operation + identify + resolve", |bencher| {

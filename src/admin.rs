@@ -39,6 +39,10 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     if let Some(ledger) = gateway.recorder.ledger() {
         gateway.metrics.ledger(ledger.state());
     }
+    if let Some(progress) = &gateway.discovery {
+        let age = progress.taken_at().map(|at| (gateway.clock.utc() - at).unsigned_abs());
+        gateway.metrics.discovery(age, gateway.snapshot.load().catalog.findings());
+    }
     match gateway.metrics.render() {
         Ok(text) => {
             let mut response = Response::new(text.into());
@@ -58,6 +62,9 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     }
     if gateway.recorder.ledger().is_some_and(Ledger::is_refusing) {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "the journal takes no call\n");
+    }
+    if gateway.discovery.as_ref().is_some_and(|progress| !progress.is_ready()) {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "profiles are being read from AWS\n");
     }
     plain(StatusCode::OK, "ready\n")
 }

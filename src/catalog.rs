@@ -1,7 +1,13 @@
 //! The map from services to their profiles: immutable, built whole, swapped whole.
 
+mod merge;
+#[cfg(test)]
+mod tests;
+
 use crate::config::ServicesFile;
+use crate::discovery::{Discovered, Finding, SourceKnowledge};
 use crate::domain::{ModelId, Operation, ProfileArn, ServiceName};
+use merge::Merge;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,6 +18,7 @@ pub struct Catalog {
     services: HashMap<ServiceName, Arc<Service>>,
     keys: HashMap<[u8; 32], ServiceName>,
     owners: HashMap<String, ServiceName>,
+    findings: Vec<Finding>,
 }
 
 /// A service and what it may call.
@@ -21,7 +28,7 @@ pub struct Service {
     pub name: ServiceName,
     /// Its tags, for records and reports.
     pub tags: Arc<BTreeMap<String, String>>,
-    /// Its profiles, in the order of the services file.
+    /// Its profiles: those of the services file, in its order, then those that are tagged for it, by source model.
     pub profiles: Vec<Profile>,
     /// What the model id `default` means.
     pub default_model: Option<ModelId>,
@@ -38,6 +45,8 @@ pub struct Profile {
     pub source_model: ModelId,
     /// The profile's ARN.
     pub arn: ProfileArn,
+    /// How the source model is known.
+    pub knowledge: SourceKnowledge,
 }
 
 /// The short public name of a service key: the first 16 hex digits of its SHA-256.
@@ -45,30 +54,52 @@ pub struct Profile {
 pub struct KeyId(pub String);
 
 impl Catalog {
-    /// Builds the catalog of a services file, which has been validated.
-    pub fn build(file: ServicesFile) -> Self {
+    /// Builds the catalog of a services file, which has been validated, and of what AWS has; the file wins.
+    pub fn build(file: &ServicesFile, discovered: &Discovered) -> Self {
         let mut catalog = Self::default();
-        for spec in file.services {
-            for key in &spec.key_sha256 {
-                catalog.keys.insert(*key, spec.name.clone());
-            }
-            let profiles: Vec<Profile> =
-                spec.profiles.into_iter().map(|(source_model, arn)| Profile { source_model, arn }).collect();
-            for profile in &profiles {
-                catalog.owners.insert(profile.arn.as_str().to_owned(), spec.name.clone());
-                catalog.owners.insert(profile.arn.id().to_owned(), spec.name.clone());
-            }
-            let service = Service {
+        let mut merge = Merge::of(file, discovered);
+        for spec in &file.services {
+            let profiles = merge.profiles(&spec.name, &spec.profiles);
+            catalog.keys.extend(spec.key_sha256.iter().map(|key| (*key, spec.name.clone())));
+            catalog.add(Service {
                 name: spec.name.clone(),
-                tags: Arc::new(spec.tags),
+                tags: Arc::new(merge.tags(&profiles, &spec.tags)),
                 profiles,
-                default_model: spec.default_model,
-                aliases: spec.aliases,
-                allowed_operations: spec.allowed_operations,
-            };
-            catalog.services.insert(spec.name, Arc::new(service));
+                default_model: spec.default_model.clone(),
+                aliases: spec.aliases.clone(),
+                allowed_operations: spec.allowed_operations.clone(),
+            });
         }
+        for name in discovered.services.keys() {
+            if !catalog.services.contains_key(name) {
+                catalog.add_discovered(name, &mut merge);
+            }
+        }
+        catalog.findings = merge.findings();
         catalog
+    }
+
+    fn add_discovered(&mut self, name: &ServiceName, merge: &mut Merge<'_>) {
+        let profiles = merge.profiles(name, &[]);
+        // The services file may have given all of them to others.
+        if !profiles.is_empty() {
+            self.add(Service {
+                name: name.clone(),
+                tags: Arc::new(merge.tags(&profiles, &BTreeMap::new())),
+                profiles,
+                default_model: None,
+                aliases: BTreeMap::new(),
+                allowed_operations: Vec::new(),
+            });
+        }
+    }
+
+    fn add(&mut self, service: Service) {
+        for profile in &service.profiles {
+            self.owners.insert(profile.arn.as_str().to_owned(), service.name.clone());
+            self.owners.insert(profile.arn.id().to_owned(), service.name.clone());
+        }
+        self.services.insert(service.name.clone(), Arc::new(service));
     }
 
     /// Returns the service of that name.
@@ -88,9 +119,21 @@ impl Catalog {
         self.keys.get(&hash).map(|service| (service, KeyId(format!("{first:016x}"))))
     }
 
+    /// Returns what is wrong in AWS, and between AWS and the services file.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// Returns the service whose profile has that ARN or id.
     pub fn owner(&self, profile: &str) -> Option<&ServiceName> {
         self.owners.get(profile)
+    }
+}
+
+impl Profile {
+    /// Returns a profile of the services file.
+    pub fn stated(source_model: ModelId, arn: ProfileArn) -> Self {
+        Self { source_model, arn, knowledge: SourceKnowledge::Stated }
     }
 }
 

@@ -3,14 +3,16 @@
 //! Pure: the same inventory always leads to the same result, in whatever order AWS lists it.
 
 mod finding;
+mod progress;
 mod reading;
 mod source;
 pub mod stored;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use finding::Finding;
-pub use reading::{Place, Reading};
+pub use progress::Progress;
+pub use reading::{Ask, Place, Read, Reading};
 pub use source::{Source, SourceKnowledge};
 
 use crate::domain::{ModelId, ProfileArn, Region, ServiceName};

@@ -11,15 +11,19 @@ mod last_words;
 mod relay;
 mod route;
 mod snapshot;
+mod swap;
 
 pub use client_line::ClientLine;
 pub use clock_skew::ClockSkew;
 pub use held_frame::HeldFrame;
 pub(crate) use interrupted::interrupted;
 pub use route::{Route, RouteError};
-pub use snapshot::{Setting, Snapshot};
+pub use snapshot::{Basis, Setting, Snapshot};
+pub(crate) use swap::tell;
+pub use swap::{Swap, SwapError};
 
 use crate::clock::Clock;
+use crate::discovery::Progress;
 use crate::domain::{RequestId, ServiceName};
 use crate::error::{GatewayError, X_TOLLGATE_REQUEST_ID, insert_id};
 use crate::forward::{Forward, Outgoing, headers};
@@ -47,8 +51,12 @@ const X_TOLLGATE_PROFILE: HeaderName = HeaderName::from_static("x-tollgate-profi
 /// The gateway: takes requests of the Bedrock runtime and answers them with upstream's answers.
 #[derive(Debug)]
 pub struct Gateway {
-    /// What decides a call's way; a reload swaps it.
+    /// What decides a call's way; [`Self::swap`] alone changes it.
     pub snapshot: ArcSwap<Snapshot>,
+    /// Held by whoever swaps it, so that nobody builds on what is being replaced.
+    pub swap: Swap,
+    /// How discovery fares; `None` where there is none.
+    pub discovery: Option<Progress>,
     /// All metrics.
     pub metrics: Arc<Metrics>,
     /// The stages of the gateway's end.

@@ -113,6 +113,7 @@ fn printable(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::{ServiceSpec, ServicesFile};
+    use crate::discovery::Discovered;
     use crate::domain::ServiceName;
     use http::{HeaderName, HeaderValue};
     use sha2::{Digest, Sha256};
@@ -130,7 +131,10 @@ mod tests {
             key_sha256: vec![Sha256::digest(key.as_bytes()).into()],
             allowed_operations: Vec::new(),
         };
-        let catalog = Catalog::build(ServicesFile { services: vec![spec("a", "tg_a"), spec("b", "tg_b")] });
+        let catalog = Catalog::build(
+            &ServicesFile { services: vec![spec("a", "tg_a"), spec("b", "tg_b")] },
+            &Discovered::default(),
+        );
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap());

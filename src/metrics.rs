@@ -2,11 +2,14 @@
 //!
 //! Label values come from the catalog and from fixed lists, never from clients.
 
+mod catalog;
 mod cost;
 mod ledger;
 mod route;
 
+use crate::discovery::Finding;
 use crate::domain::{MissingReason, Money, ServiceName};
+use catalog::CatalogFamilies;
 use cost::CostFamily;
 use ledger::LedgerFamilies;
 pub use ledger::LedgerState;
@@ -15,6 +18,7 @@ use prometheus::{
 };
 pub use route::{OperationMetrics, RouteMetrics};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Seconds of a whole call: from a cached embedding to a long generation.
 const CALL_BUCKETS: [f64; 14] =
@@ -40,6 +44,7 @@ pub struct Metrics {
     calls: CallFamilies,
     usage: UsageFamilies,
     ledger: LedgerFamilies,
+    catalog: CatalogFamilies,
     rejected: IntCounterVec,
     config_reloads: IntCounterVec,
     access_log_dropped: IntGaugeVec,
@@ -177,6 +182,7 @@ impl Metrics {
             calls: CallFamilies::register(&registry)?,
             usage: UsageFamilies::register(&registry)?,
             ledger: LedgerFamilies::register(&registry)?,
+            catalog: CatalogFamilies::register(&registry)?,
             rejected: counter(
                 &registry,
                 "rejected_total",
@@ -249,6 +255,16 @@ impl Metrics {
     /// Counts a reload of config and services file.
     pub fn reloaded<T, E>(&self, result: &Result<T, E>) {
         self.config_reloads.with_label_values(&[if result.is_ok() { "ok" } else { "failed" }]).inc();
+    }
+
+    /// Says how old what discovery found is, if it has found anything yet, and what is wrong with it.
+    pub fn discovery(&self, age: Option<Duration>, findings: &[Finding]) {
+        self.catalog.say(age, findings);
+    }
+
+    /// Counts a look at AWS that did not show all.
+    pub fn discovery_failed(&self) {
+        self.catalog.failed();
     }
 
     /// Says how the ledger fares.

@@ -214,6 +214,7 @@ fn listed(profiles: Vec<&Profile>) -> String {
 mod tests {
     use super::*;
     use crate::config::{ServiceSpec, ServicesFile};
+    use crate::discovery::Discovered;
     use crate::domain::ProfileArn;
 
     fn arn(id: &str) -> ProfileArn {
@@ -243,9 +244,8 @@ mod tests {
             ("us.vendor.twin-v1:0", "twinus"),
             ("eu.vendor.twin-v1:0", "twineu"),
         ];
-        Catalog::build(ServicesFile {
-            services: vec![spec("a", &a), spec("b", &[("amazon.nova-lite-v1:0", "lent")])],
-        })
+        let services = vec![spec("a", &a), spec("b", &[("amazon.nova-lite-v1:0", "lent")])];
+        Catalog::build(&ServicesFile { services }, &Discovered::default())
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod accept;
 mod client_io;
+pub mod discover;
 pub mod reload;
 mod start_error;
 
@@ -10,12 +11,14 @@ pub use start_error::StartError;
 use crate::access_log::AccessLog;
 use crate::admin;
 use crate::clock::Clock;
-use crate::config::{LedgerSettings, Listen, Loaded};
+use crate::config::{CatalogSettings, LedgerSettings, Listen, Loaded};
+use crate::discovery::Progress;
 use crate::domain::RequestId;
 use crate::error::GatewayError;
 use crate::forward::credentials::CredentialsCache;
 use crate::forward::{Client, Forward};
-use crate::gateway::{ClockSkew, Gateway, Setting, Snapshot, interrupted};
+use crate::gateway::{Basis, ClockSkew, Gateway, Setting, Snapshot, Swap, interrupted, tell};
+use crate::inventory::Inventory;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::price::PriceTable;
@@ -74,7 +77,7 @@ impl Server {
     /// # Errors
     /// An address that cannot be bound, a region without an endpoint, no CA certificates.
     pub async fn start(loaded: Loaded, surroundings: Surroundings) -> Result<Self, StartError> {
-        let Loaded { config, services, prices, egress, .. } = loaded;
+        let (config, egress) = (loaded.config.clone(), loaded.egress.clone());
         let listen = config.listen.clone();
         let (data, data_address) = bind(listen.data, "listen.data")?;
         let (admin, admin_address) = bind(listen.admin, "listen.admin")?;
@@ -82,13 +85,18 @@ impl Server {
         let metrics =
             Metrics::new().map_err(|error| StartError::Internal("the metrics", error.to_string()))?;
         let metrics = Arc::new(metrics);
-        let ledger = start_ledger(&config.ledger, clock, prices.clone()).await?;
+        let ledger = start_ledger(&config.ledger, clock, loaded.prices.clone()).await?;
         let client = Client::new(config.upstream.connect_timeout, &egress, clock).map_err(StartError::Tls)?;
         let tasks = shutdown.tasks.clone();
         let credentials = Arc::new(CredentialsCache::new(surroundings.credentials, clock, tasks));
         let setting = Setting { metrics: Arc::clone(&metrics), shutdown: shutdown.clone(), clock };
+        let (inventory, discovery) = start_discovery(&config.catalog).await;
+        let snapshot = Snapshot::build(Basis::new(loaded, inventory), setting).await?;
+        tell(snapshot.catalog.findings(), &[]);
         let gateway = Arc::new(Gateway {
-            snapshot: ArcSwap::from_pointee(Snapshot::build(config, services, prices, setting).await?),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            swap: Swap::default(),
+            discovery,
             metrics,
             shutdown,
             clock,
@@ -183,6 +191,17 @@ impl Server {
             pace.tick().await;
         }
     }
+}
+
+/// Returns what was found last, if profiles are to be discovered, and how that fares.
+async fn start_discovery(settings: &CatalogSettings) -> (Arc<Inventory>, Option<Progress>) {
+    if !settings.discover {
+        return (Arc::default(), None);
+    }
+    let stored = discover::stored(settings.snapshot.clone()).await;
+    let taken_at = stored.as_ref().map(|stored| stored.taken_at);
+    let inventory = stored.map(|stored| Arc::new(stored.inventory)).unwrap_or_default();
+    (inventory, Some(Progress::since(taken_at)))
 }
 
 /// Starts the ledger, if there is to be one. Repairing a journal reads files, and takes as long as it takes.

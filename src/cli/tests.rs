@@ -3,6 +3,7 @@ mod resolve;
 use super::*;
 use crate::catalog::Catalog;
 use crate::config::load;
+use crate::discovery::Discovered;
 use clap::CommandFactory;
 use std::fs;
 
@@ -287,7 +288,7 @@ fn a_new_key_opens_its_service_until_it_is_revoked() {
     let place = Place::new("", SERVICES);
     let catalog = || {
         let loaded = load(&place.0.path().join("tollgate.toml"), []).unwrap();
-        Catalog::build(loaded.services)
+        Catalog::build(&loaded.services, &Discovered::default())
     };
     let output = place.run(&["keys", "create", "--service", "a"]).unwrap();
     let secret = output.lines().next().unwrap();

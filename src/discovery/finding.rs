@@ -68,7 +68,8 @@ pub enum Finding {
     },
     /// AWS takes no calls with it.
     #[error(
-        "{arn}: its status is {status}, so no calls are sent with it: wait until it is ACTIVE, or make a new one"
+        "{arn}: its status is {status}, and calls can be made with ACTIVE ones alone: wait until it is, or make a new \
+         one"
     )]
     NotActive {
         /// The profile.

@@ -2,7 +2,21 @@
 
 use crate::domain::{ProfileArn, Region};
 use crate::inventory::Inventory;
+use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Looks at AWS once. What cannot be read is among the reading's failures.
+pub type Read = Box<dyn Fn(Ask) -> BoxFuture<'static, Reading> + Send + Sync>;
+
+/// Where to look.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The regions.
+    pub regions: BTreeSet<Region>,
+    /// What is known already.
+    pub before: Arc<Inventory>,
+}
 
 /// A region of an account: what one listing covers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

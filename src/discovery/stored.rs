@@ -72,12 +72,11 @@ impl Stored {
     }
 
     /// Writes the file, whole or not at all, and makes its folder.
-    pub fn write(&self, file: &Path) -> anyhow::Result<()> {
+    pub fn write(file: &Path, taken_at: OffsetDateTime, inventory: &Inventory) -> anyhow::Result<()> {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
-        let content = Content { format: FORMAT, taken_at: self.taken_at, inventory: &self.inventory };
-        replace(file, &serde_json::to_string(&content)?)
+        replace(file, &serde_json::to_string(&Content { format: FORMAT, taken_at, inventory })?)
     }
 }
 
@@ -105,7 +104,7 @@ mod tests {
             // What a process with the same id has left.
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file.with_file_name(format!(".catalog.json.{}.tmp", std::process::id())), "x").unwrap();
-            stored.write(&file).unwrap();
+            Stored::write(&file, stored.taken_at, &stored.inventory).unwrap();
             assert_eq!(Stored::read(&file).unwrap(), Some(stored));
         }
         assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
@@ -115,7 +114,9 @@ mod tests {
     fn a_file_that_cannot_be_used_is_named_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("catalog.json");
-        stored().write(&file).unwrap();
+        let stored = stored();
+        let write = |file: &Path| Stored::write(file, stored.taken_at, &stored.inventory);
+        write(&file).unwrap();
         let whole = fs::read_to_string(&file).unwrap();
         for at in 0..whole.len() {
             fs::write(&file, &whole[..at]).unwrap();
@@ -134,6 +135,7 @@ mod tests {
         assert!(format!("{error:#}").contains("is not the ARN of an application inference profile"));
         let error = Stored::read(folder.path()).unwrap_err().to_string();
         assert!(error.starts_with("cannot read the catalog's snapshot "), "{error}");
-        assert!(stored().write(&file.join("below")).is_err());
+        let error = write(&file.join("below")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot make "), "{error}");
     }
 }

@@ -153,7 +153,8 @@ fn a_profile_belongs_to_the_service_that_its_tag_names() {
          --tags key=Service,value=<service>"
     );
     assert!(findings[1].ends_with(
-        "inactive: its status is CREATING, so no calls are sent with it: wait until it is ACTIVE, or make a new one"
+        "inactive: its status is CREATING, and calls can be made with ACTIVE ones alone: wait until it is, or make a \
+         new one"
     ));
 }
 
@@ -204,7 +205,7 @@ fn only_a_complete_listing_tells_that_a_profile_is_gone() {
 }
 
 /// Profiles of few services, models and regions, so that they meet.
-fn any_profiles() -> impl Strategy<Value = Vec<(ProfileArn, FoundProfile)>> {
+pub(crate) fn any_profiles() -> impl Strategy<Value = Vec<(ProfileArn, FoundProfile)>> {
     let region = prop_oneof![Just("us-west-2"), Just("us-east-1"), Just("eu-west-1")];
     let service = prop_oneof![Just(None), Just(Some("a")), Just(Some("b")), Just(Some("No Name"))];
     let source = prop_oneof![Just(None), Just(Some("us.v.m")), Just(Some("v.m")), Just(Some("v.other"))];

@@ -4,10 +4,12 @@ use super::relay::{Patience, Surroundings};
 use super::route::{Route, RouteError};
 use crate::catalog::{Catalog, Service};
 use crate::clock::Clock;
-use crate::config::{Config, ServicesFile};
+use crate::config::{Config, Loaded, ServicesFile};
+use crate::discovery::Discovered;
 use crate::domain::{ModelId, Operation, Region, ServiceName};
 use crate::forward::Endpoint;
 use crate::forward::endpoint::{EndpointError, Endpoints};
+use crate::inventory::Inventory;
 use crate::metrics::{Metrics, NO_PROFILE, OTHER_MODEL};
 use crate::operation::{Resource, decode};
 use crate::price::PriceTable;
@@ -26,6 +28,10 @@ const MAX_MEMO: usize = 1024;
 pub struct Snapshot {
     /// The settings.
     pub config: Config,
+    /// The services file.
+    pub services: Arc<ServicesFile>,
+    /// What AWS has of profiles.
+    pub inventory: Arc<Inventory>,
     /// The services and their profiles.
     pub catalog: Catalog,
     /// What relayed bodies share.
@@ -34,6 +40,27 @@ pub struct Snapshot {
     routes: HashMap<ServiceName, ServiceRoutes>,
     metrics: Arc<Metrics>,
     prices: PriceTable,
+}
+
+/// What a snapshot is built of: the newest of each.
+#[derive(Debug, Clone)]
+pub struct Basis {
+    /// The settings.
+    pub config: Config,
+    /// The services file.
+    pub services: Arc<ServicesFile>,
+    /// What calls cost.
+    pub prices: PriceTable,
+    /// What AWS has of profiles.
+    pub inventory: Arc<Inventory>,
+}
+
+impl Basis {
+    /// Returns what files say, with what AWS has.
+    pub fn new(loaded: Loaded, inventory: Arc<Inventory>) -> Self {
+        let Loaded { config, services, prices, .. } = loaded;
+        Self { config, services: Arc::new(services), prices, inventory }
+    }
 }
 
 /// What stays as it is from one snapshot to the next.
@@ -57,18 +84,15 @@ struct ServiceRoutes {
 }
 
 impl Snapshot {
-    /// Builds, within a tokio runtime, the snapshot of a config, a services file and prices, all valid.
+    /// Builds, within a tokio runtime, the snapshot of files that are valid, and of what AWS has.
     ///
     /// # Errors
     /// A region without a Bedrock runtime endpoint.
-    pub async fn build(
-        config: Config,
-        services: ServicesFile,
-        prices: PriceTable,
-        with: Setting,
-    ) -> Result<Self, EndpointError> {
+    pub async fn build(basis: Basis, with: Setting) -> Result<Self, EndpointError> {
+        let Basis { config, services, prices, inventory } = basis;
         let Setting { metrics, shutdown, clock } = with;
-        let catalog = Catalog::build(services);
+        let discovered = Discovered::of(&inventory, &config.catalog.service_tag, &config.upstream.region);
+        let catalog = Catalog::build(&services, &discovered);
         let mut regions: BTreeSet<Region> =
             catalog.services().flat_map(|service| regions_of(service)).collect();
         regions.insert(config.upstream.region.clone());
@@ -90,7 +114,27 @@ impl Snapshot {
             clock,
             runtime: Handle::current(),
         });
-        Ok(Self { config, catalog, around, endpoints, routes, metrics, prices })
+        Ok(Self { config, services, inventory, catalog, around, endpoints, routes, metrics, prices })
+    }
+
+    /// Returns what the snapshot was built of.
+    pub fn basis(&self) -> Basis {
+        Basis {
+            config: self.config.clone(),
+            services: Arc::clone(&self.services),
+            prices: self.prices.clone(),
+            inventory: Arc::clone(&self.inventory),
+        }
+    }
+
+    /// Returns the regions to look for profiles in: the gateway's own, those that the config lists, and those of the
+    /// services file's profiles.
+    pub fn regions(&self) -> BTreeSet<Region> {
+        let profiles = self.services.services.iter().flat_map(|service| &service.profiles);
+        let mut regions: BTreeSet<Region> = profiles.map(|(_, arn)| arn.region().clone()).collect();
+        regions.extend(self.config.catalog.regions.iter().cloned());
+        regions.insert(self.config.upstream.region.clone());
+        regions
     }
 
     /// Returns where a call of a service goes.

@@ -1,7 +1,7 @@
 //! Takes up changes of the config and services files while the gateway runs. A bad file changes nothing.
 
 use crate::config::{Config, FileRead, FileState, Loaded, Problems, load};
-use crate::gateway::{Gateway, Setting, Snapshot};
+use crate::gateway::{Basis, Gateway};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct Sources {
     pub env: Vec<(String, String)>,
     /// Every file that was read, as it was then.
     pub files: Vec<FileRead>,
-    /// Asks for a reload, changed or not.
+    /// Asks for a reload, changed or not, and for a look at AWS.
     pub demand: Arc<Notify>,
 }
 
@@ -48,6 +48,9 @@ impl Sources {
             seen.clone_from(&now);
             if demanded || (now != known && holds_still) {
                 known = self.reload(&gateway, now).await;
+            }
+            if let Some(discovery) = gateway.discovery.as_ref().filter(|_| demanded) {
+                discovery.ask();
             }
         }
     }
@@ -98,24 +101,18 @@ impl Sources {
 
     /// Puts a new snapshot in the place of the old one, and returns how many services it has.
     async fn swap(&mut self, gateway: &Gateway, loaded: Loaded) -> Result<usize, String> {
-        let Loaded { config, services, prices, warnings, files, .. } = loaded;
-        for warning in warnings {
+        for warning in &loaded.warnings {
             tracing::warn!(%warning, hint = warning.hint, "config");
         }
-        for key in fixed_at_start(&gateway.snapshot.load().config, &config) {
+        for key in fixed_at_start(&gateway.snapshot.load().config, &loaded.config) {
             tracing::warn!(key, "a change of this key takes a restart");
         }
-        let setting = Setting {
-            metrics: Arc::clone(&gateway.metrics),
-            shutdown: gateway.shutdown.clone(),
-            clock: gateway.clock,
-        };
-        let count = services.services.len();
-        let snapshot = Snapshot::build(config, services, prices, setting).await;
-        let snapshot = snapshot.map_err(|error| error.to_string())?;
-        gateway.snapshot.store(Arc::new(snapshot));
+        let files = loaded.files.clone();
+        let swapped =
+            gateway.swap(|snapshot| Some(Basis::new(loaded, Arc::clone(&snapshot.inventory)))).await;
+        swapped.map_err(|error| error.to_string())?;
         self.files = files;
-        Ok(count)
+        Ok(gateway.snapshot.load().catalog.services().count())
     }
 
     async fn stamp(&self) -> Stamp {
@@ -140,6 +137,7 @@ fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.shutdown_grace", old.listen.shutdown_grace != new.listen.shutdown_grace),
         ("upstream.ca_bundle", old.upstream.ca_bundle != new.upstream.ca_bundle),
         ("upstream.connect_timeout", old.upstream.connect_timeout != new.upstream.connect_timeout),
+        ("catalog.discover", old.catalog.discover != new.catalog.discover),
         ("ledger", old.ledger != new.ledger),
         ("log", old.log != new.log),
     ];

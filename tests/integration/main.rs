@@ -15,6 +15,8 @@ mod calls;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod discovered;
+#[cfg(test)]
 mod early;
 #[cfg(test)]
 mod egress;
