@@ -3,7 +3,11 @@
 //!
 //! `cargo bench --bench catalog`; the memory that a route takes is printed first.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that cannot be set up is to fail, and one tells")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench that cannot be set up is to fail, and one tells"
+)]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method};

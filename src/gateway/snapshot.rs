@@ -7,7 +7,6 @@ use crate::clock::Clock;
 use crate::config::{Config, Loaded, ServicesFile};
 use crate::discovery::Discovered;
 use crate::domain::{ModelId, Operation, Region, ServiceName};
-use crate::forward::Endpoint;
 use crate::forward::endpoint::{EndpointError, Endpoints};
 use crate::inventory::Inventory;
 use crate::metrics::{Metrics, NO_PROFILE, OTHER_MODEL};
@@ -17,7 +16,7 @@ use crate::resolve::{Resolved, resolve};
 use crate::shutdown::Shutdown;
 use dashmap::DashMap;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 
 /// How many ways of asking for a model are remembered per service; the next one is resolved at every call.
@@ -74,13 +73,16 @@ pub struct Setting {
     pub clock: Clock,
 }
 
-/// The routes of one service, by the model id as it stands in the path.
-#[derive(Debug)]
+/// Routes by the model id as it stands in the path.
+type Memo = DashMap<Box<str>, Arc<Route>>;
+
+/// The routes of one service; each is made at its first call.
+#[derive(Debug, Default)]
 struct ServiceRoutes {
-    calls: DashMap<Box<str>, Arc<Route>>,
-    counts: DashMap<Box<str>, Arc<Route>>,
+    calls: OnceLock<Memo>,
+    counts: OnceLock<Memo>,
     /// The route of operations that carry no model in their path.
-    modelless: Arc<Route>,
+    modelless: OnceLock<Arc<Route>>,
 }
 
 impl Snapshot {
@@ -97,16 +99,7 @@ impl Snapshot {
             catalog.services().flat_map(|service| regions_of(service)).collect();
         regions.insert(config.upstream.region.clone());
         let endpoints = Endpoints::resolve(&config.upstream, regions).await?;
-        let home = endpoints.of(&config.upstream.region)?;
-        let routes = catalog.services().map(|service| {
-            let modelless = modelless(service, (&config.upstream.region, &home), &metrics, &prices);
-            let routes = ServiceRoutes {
-                calls: DashMap::with_shard_amount(SHARDS),
-                counts: DashMap::with_shard_amount(SHARDS),
-                modelless: Arc::new(modelless),
-            };
-            (service.name.clone(), routes)
-        });
+        let routes = catalog.services().map(|service| (service.name.clone(), ServiceRoutes::default()));
         let routes = routes.collect();
         let around = Arc::new(Surroundings {
             patience: Patience::of(&config.upstream),
@@ -145,8 +138,9 @@ impl Snapshot {
         resource: &Resource<'_>,
     ) -> Result<Arc<Route>, RouteError> {
         let routes = self.routes.get(service.name.as_str()).ok_or(RouteError::Lost)?;
-        let Resource::Model(raw) = resource else { return Ok(Arc::clone(&routes.modelless)) };
+        let Resource::Model(raw) = resource else { return self.modelless(service, routes) };
         let memo = if operation == Operation::CountTokens { &routes.counts } else { &routes.calls };
+        let memo = memo.get_or_init(|| DashMap::with_shard_amount(SHARDS));
         if let Some(route) = memo.get(*raw) {
             return Ok(Arc::clone(&route));
         }
@@ -157,6 +151,17 @@ impl Snapshot {
             memo.insert((*raw).into(), Arc::clone(&route));
         }
         Ok(route)
+    }
+
+    fn modelless(&self, service: &Arc<Service>, routes: &ServiceRoutes) -> Result<Arc<Route>, RouteError> {
+        let region = &self.config.upstream.region;
+        let endpoint = self.endpoints.of(region)?;
+        let route = routes.modelless.get_or_init(|| {
+            let metrics = Arc::new(self.metrics.route(&service.name, NO_PROFILE, NO_PROFILE));
+            let prices = self.prices.clone();
+            Arc::new(Route::new(Arc::clone(service), region.clone(), endpoint, metrics, prices))
+        });
+        Ok(Arc::clone(route))
     }
 
     fn resolve(
@@ -208,14 +213,4 @@ const SHARDS: usize = 2;
 
 fn regions_of(service: &Service) -> impl Iterator<Item = Region> {
     service.profiles.iter().map(|profile| profile.arn.region().clone())
-}
-
-fn modelless(
-    service: &Arc<Service>,
-    (region, endpoint): (&Region, &Arc<Endpoint>),
-    metrics: &Arc<Metrics>,
-    prices: &PriceTable,
-) -> Route {
-    let metrics = Arc::new(metrics.route(&service.name, NO_PROFILE, NO_PROFILE));
-    Route::new(Arc::clone(service), region.clone(), Arc::clone(endpoint), metrics, prices.clone())
 }
