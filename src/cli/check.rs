@@ -2,7 +2,10 @@
 
 use super::table::counted;
 use super::{Context, Failure, Format, write_json};
+use crate::catalog::Catalog;
 use crate::config::{Config, Loaded, Problem, Problems, ServicesFile, load_looking};
+use crate::discovery::stored::Stored;
+use crate::discovery::{Discovered, Finding};
 use crate::ledger;
 use crate::sheet::Sheet;
 use std::io::{self, Write};
@@ -19,7 +22,11 @@ struct Report<'a> {
 
 /// Prints every mistake, or that there is none.
 pub(super) fn run(context: &mut Context<'_>, format: Format) -> Result<(), Failure> {
-    let checked = load_looking(&context.config, context.env.clone(), look_at_ledger);
+    let mut checked = load_looking(&context.config, context.env.clone(), look_at_ledger);
+    if let Ok(loaded) = &mut checked {
+        let found = look_at_discovery(loaded);
+        loaded.warnings.extend(found);
+    }
     match format {
         Format::Table => write_text(context.out, &checked)?,
         Format::Json => write_json(context.out, &report(&checked))?,
@@ -45,6 +52,31 @@ fn look_at_ledger(config: &Config, sheet: &mut Sheet) {
             sheet.warnings.push(problem.with_hint(WAITED_FOR));
         } else {
             sheet.problems.push(problem.with_hint(hint));
+        }
+    }
+}
+
+/// What to do about a snapshot that cannot be used.
+const REPLACED: &str = "`tollgate serve` starts without it, and writes a new one after its next look at AWS";
+
+/// Returns what a running gateway has found in AWS that is odd, or differs from the services file.
+fn look_at_discovery(loaded: &Loaded) -> Vec<Problem> {
+    let settings = &loaded.config.catalog;
+    if !settings.discover {
+        return Vec::new();
+    }
+    match Stored::read(&settings.snapshot) {
+        Ok(None) => Vec::new(),
+        Ok(Some(stored)) => {
+            let home = &loaded.config.upstream.region;
+            let discovered = Discovered::of(&stored.inventory, &settings.service_tag, home);
+            let catalog = Catalog::build(&loaded.services, &discovered);
+            let problem = |finding: &Finding| Problem::of_file(&settings.snapshot, finding.to_string());
+            catalog.findings().iter().map(problem).collect()
+        }
+        Err(error) => {
+            let message = format!("{:#}", anyhow::Error::new(error));
+            vec![Problem::of_file(&settings.snapshot, message).with_hint(REPLACED)]
         }
     }
 }

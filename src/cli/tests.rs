@@ -4,6 +4,7 @@ use super::*;
 use crate::catalog::Catalog;
 use crate::config::load;
 use crate::discovery::Discovered;
+use crate::discovery::stored::Stored;
 use clap::CommandFactory;
 use std::fs;
 
@@ -100,6 +101,34 @@ fn check_says_what_is_there() {
     assert_eq!(json["valid"], true);
     assert_eq!(json["services"], 2);
     assert_eq!(json["warnings"][0]["line"], 9);
+}
+
+#[test]
+fn check_says_what_discovery_has_found() {
+    use crate::discovery::tests::{arn, found, inventory};
+    let place = Place::new("catalog.discover = true", SERVICES);
+    let valid = "config is valid: 2 services, 1 profile\n";
+    assert_eq!(place.run(&["check"]).as_deref(), Ok(valid));
+    let profiles = [(arn("us-west-2", "p0"), found(&["v.m"], &[("Service", "b")]))];
+    let file = place.0.path().join("data/catalog.json");
+    Stored::write(&file, time::OffsetDateTime::UNIX_EPOCH, &inventory(profiles)).unwrap();
+    let warning = format!("warning: data/catalog.json: {}: ", arn("us-west-2", "p0"));
+    let expected = format!(
+        "{warning}the services file gives it to service 'a', which holds, but it is tagged for 'b', as AWS's bill \
+         will say: correct the one that is wrong\n{warning}the services file has it for m.x, which holds, but AWS \
+         routes it as v.m, so that its price may be wrong: correct the services file\n{valid}"
+    );
+    assert_eq!(place.run(&["check"]), Ok(expected));
+    fs::write(&file, "").unwrap();
+    let out = place.run(&["check"]).unwrap();
+    assert!(
+        out.starts_with(
+            "warning: data/catalog.json: the catalog's snapshot data/catalog.json is damaged: EOF"
+        )
+    );
+    assert!(out.ends_with(
+        "hint: `tollgate serve` starts without it, and writes a new one after its next look at AWS\n"
+    ));
 }
 
 #[test]
