@@ -37,7 +37,7 @@ impl Gateway {
             shutdown: self.shutdown.clone(),
             clock: self.clock,
         };
-        // Of ten thousand services it takes a tenth of a second, which no call is to wait for.
+        // Of ten thousand services it takes a third of a second, which no call is to wait for.
         let runtime = Handle::current();
         let building = tokio::task::spawn_blocking(move || runtime.block_on(Snapshot::build(basis, setting)));
         let new = Arc::new(building.await??);
