@@ -5,6 +5,7 @@ use super::{Context, Failure, Format, service_name, write_json};
 use crate::catalog::{Catalog, Profile, Service};
 use crate::clock::Clock;
 use crate::config::{Loaded, load_files};
+use crate::discovery::Discovered;
 use crate::domain::{ModelId, Money, ProfileArn, Region, ServiceName};
 use crate::price::{InForce, Tier};
 use crate::resolve::{Match, Miss, Resolved, Rule, meant, miss, resolve};
@@ -61,7 +62,7 @@ struct Other<'a> {
 /// Shows it.
 pub(super) fn run(context: &mut Context<'_>, args: &ResolveArgs) -> Result<(), Failure> {
     let loaded = load_files(&context.config, context.env.clone())?;
-    let catalog = Catalog::build(loaded.services.clone());
+    let catalog = Catalog::build(&loaded.services, &Discovered::default());
     let service = find(&catalog, args)?;
     let settings = &loaded.config.catalog;
     let resolved = resolve(&catalog, service, &settings.aliases, settings.unmapped_model, &args.model);

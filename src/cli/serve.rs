@@ -21,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 /// Serves until told to stop, and returns when every call is accounted for.
 pub(super) fn run(context: &Context<'_>) -> Result<(), Failure> {
     let loaded = load(&context.config, context.env.clone())?;
+    if loaded.config.catalog.discover {
+        return Err(cannot_discover());
+    }
     telemetry::init(&loaded.config.log)?;
     for warning in &loaded.warnings {
         tracing::warn!(%warning, hint = warning.hint, "config");
@@ -46,6 +49,15 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Failure> {
     runtime.shutdown_background();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Nothing in this version asks AWS for its profiles; what would map, merge and keep the answer is there.
+fn cannot_discover() -> Failure {
+    Failure::Unusable {
+        message: "catalog.discover is true, and this version does not read profiles from AWS".to_owned(),
+        hint: "set it to false, and name the profiles in the services file (`tollgate services add --profile MODEL=ARN`)"
+            .to_owned(),
+    }
 }
 
 async fn until_told_to_stop(server: &Server, sources: Sources) -> anyhow::Result<()> {
