@@ -11,6 +11,7 @@ mod proxies;
 mod rules;
 mod services;
 mod settings;
+pub(crate) mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -322,6 +323,8 @@ pub struct ServiceSpec {
     pub name: ServiceName,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// The foundation models and system-defined profiles, by id, that it is to have a profile of; each once.
+    pub models: Vec<ModelId>,
     /// Its profiles by source model.
     pub profiles: Vec<(ModelId, ProfileArn)>,
     /// What the model id `default` means.

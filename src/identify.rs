@@ -125,6 +125,7 @@ mod tests {
         let spec = |name: &str, key: &str| ServiceSpec {
             name: ServiceName::parse(name).unwrap(),
             tags: std::collections::BTreeMap::default(),
+            models: Vec::new(),
             profiles: Vec::new(),
             default_model: None,
             aliases: std::collections::BTreeMap::default(),

@@ -232,6 +232,7 @@ mod tests {
         let spec = |name: &str, profiles: &[(&str, &str)]| ServiceSpec {
             name: ServiceName::parse(name).unwrap(),
             tags: BTreeMap::new(),
+            models: Vec::new(),
             profiles: profiles.iter().map(|(source, id)| (model(source), arn(id))).collect(),
             default_model: Some(model("fast")),
             aliases: BTreeMap::from([("fast".to_owned(), model("us.amazon.nova-lite-v1:0"))]),

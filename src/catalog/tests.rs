@@ -19,6 +19,7 @@ fn spec(service: &str, tags: &[(&str, &str)], profiles: &[(&str, ProfileArn)]) -
     ServiceSpec {
         name: name(service),
         tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        models: Vec::new(),
         profiles: profiles.iter().map(|(source, arn)| (model(source), arn.clone())).collect(),
         default_model: None,
         aliases: BTreeMap::new(),

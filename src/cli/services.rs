@@ -50,6 +50,7 @@ pub struct AddArgs {
 struct Listed<'a> {
     name: &'a ServiceName,
     tags: &'a BTreeMap<String, String>,
+    models: &'a [ModelId],
     profiles: BTreeMap<&'a str, &'a ProfileArn>,
     #[serde(skip_serializing_if = "Option::is_none")]
     default_model: &'a Option<ModelId>,
@@ -107,6 +108,7 @@ fn listed(service: &ServiceSpec) -> Listed<'_> {
     Listed {
         name: &service.name,
         tags: &service.tags,
+        models: &service.models,
         profiles: service.profiles.iter().map(|(model, arn)| (model.as_str(), arn)).collect(),
         default_model: &service.default_model,
         aliases: &service.aliases,

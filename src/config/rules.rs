@@ -1,7 +1,7 @@
 //! What several keys, or both files, must agree on.
 
 use super::services::key_of;
-use super::{Config, ServiceSpec, ServicesFile, UnmappedModel};
+use super::{Config, ServiceSpec, ServicesFile, UnmappedModel, tags};
 use crate::domain::{ModelId, ProfileArn};
 use crate::sheet::{Sheet, dotted};
 use http::Uri;
@@ -70,10 +70,15 @@ pub(super) fn check_services(config: &Config, file: &ServicesFile, sheet: &mut S
     }
     for service in &file.services {
         if complete && service.profiles.is_empty() {
-            let message = "has no profiles: every model is unmapped for it";
+            let message = if service.models.is_empty() {
+                "has no profiles: every model is unmapped for it"
+            } else {
+                "has no profiles yet, though it has models: every model is unmapped for it"
+            };
             sheet.warn_key(&dotted("services", service.name.as_str()), message);
         }
         check_profiles(service, sheet);
+        check_tags(config, service, sheet);
         if complete && config.catalog.unmapped_model == UnmappedModel::Reject {
             check_targets(config, service, sheet);
         }
@@ -114,6 +119,33 @@ fn check_profiles(service: &ServiceSpec, sheet: &mut Sheet) {
             let message = format!("the profile's region, {}, is outside the model's geography", arn.region());
             sheet.warn_key(&key, message);
         }
+    }
+}
+
+/// What is to be made in AWS can be tagged there.
+fn check_tags(config: &Config, service: &ServiceSpec, sheet: &mut Sheet) {
+    if service.models.is_empty() {
+        return;
+    }
+    let key = key_of(&service.name, "tags");
+    for (tag, value) in &service.tags {
+        let taken = || format!("'{tag}' is the tag that names the service itself (catalog.service_tag)");
+        let checked = match tags::key(tag) {
+            Ok(tag) if tag == config.catalog.service_tag => Err(taken()),
+            Ok(_) => tags::value(value),
+            Err(message) => Err(message),
+        };
+        if let Err(message) = checked {
+            sheet.wrong_key(&dotted(&key, tag), format!("its profiles could not be tagged: {message}"));
+        }
+    }
+    // The service's name and the source are tags as well.
+    let most = tags::MAX_TAGS.saturating_sub(2);
+    if service.tags.len() > most {
+        let count = service.tags.len();
+        let message =
+            format!("{count} tags are too many: with those that name service and source, AWS takes {most}");
+        sheet.wrong_key(&key, message);
     }
 }
 
@@ -165,12 +197,17 @@ fn leads_to_profile(service: &ServiceSpec, shared: &BTreeMap<String, ModelId>, m
 }
 
 fn has_profile(service: &ServiceSpec, model: &ModelId) -> bool {
-    service.profiles.iter().any(|(source, arn)| {
+    let leads_to = |source: &ModelId| {
         let geographic = source.geography().is_some_and(|geography| geography != "global");
         source.bare() == model.bare()
-            || [arn.as_str(), arn.id()].contains(&model.as_str())
             || (geographic && model.geography().is_none() && source.foundation_model() == model.bare())
-    })
+    };
+    // Profiles that are still to be made count: what stands for them is no mistake meanwhile.
+    service.models.iter().any(leads_to)
+        || service
+            .profiles
+            .iter()
+            .any(|(source, arn)| leads_to(source) || [arn.as_str(), arn.id()].contains(&model.as_str()))
 }
 
 fn dangling(service: &ServiceSpec, model: &ModelId) -> String {

@@ -1,10 +1,11 @@
 //! The keys of the services file.
 
 use super::settings::alias;
+use super::tags::MAX_VALUE;
 use super::{ServiceSpec, ServicesFile};
 use crate::domain::{ModelId, Operation, ProfileArn, ServiceName};
 use crate::sheet::{Section, Sheet, dotted};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads the services of a sheet, without those whose names are not legal.
 pub(super) fn read(sheet: &mut Sheet, text: &str) -> ServicesFile {
@@ -32,9 +33,18 @@ fn read_service(mut section: Section<'_>, name: ServiceName) -> ServiceSpec {
         let arn = ProfileArn::parse(arn).map_err(|error| format!("'{arn}' is {error}"))?;
         Ok((model_id(model)?, arn))
     });
+    let mut seen = BTreeSet::new();
+    let models = section.read_list("models", |text| {
+        let model = source_id(text)?;
+        if seen.insert(text.to_owned()) {
+            return Ok(model);
+        }
+        Err(format!("'{text}' is there already: name each model once"))
+    });
     let spec = ServiceSpec {
         name,
         tags: tags.unwrap_or_default().into_iter().collect(),
+        models: models.unwrap_or_default(),
         profiles: profiles.unwrap_or_default(),
         default_model,
         aliases: section
@@ -51,6 +61,18 @@ fn read_service(mut section: Section<'_>, name: ServiceName) -> ServiceSpec {
 
 fn model_id(text: &str) -> Result<ModelId, String> {
     ModelId::parse(text).map_err(|error| format!("'{text}': {error}"))
+}
+
+/// Reads the id of what a profile is to be copied from.
+fn source_id(text: &str) -> Result<ModelId, String> {
+    let model = model_id(text)?;
+    if text.starts_with("arn:") || text.len() > MAX_VALUE {
+        return Err(format!(
+            "'{text}' is no model's id: name a foundation model or a system-defined profile by its id, such as \
+             us.amazon.nova-lite-v1:0, in up to {MAX_VALUE} characters"
+        ));
+    }
+    Ok(model)
 }
 
 fn operation(name: &str) -> Result<Operation, String> {

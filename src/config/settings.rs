@@ -2,7 +2,7 @@
 
 use super::{
     AccessLog, CatalogSettings, Config, Identity, LedgerSettings, Listen, Log, Method, OnClientDisconnect,
-    OnJournalFailure, PriceSettings, UnmappedModel, Upstream,
+    OnJournalFailure, PriceSettings, UnmappedModel, Upstream, tags,
 };
 use crate::domain::{ModelId, Region};
 use crate::ledger::journal::Fsync;
@@ -131,7 +131,7 @@ fn read_catalog(mut section: Section<'_>, catalog: &mut CatalogSettings, folder:
     });
     catalog.aliases = section.read_map("aliases", alias).unwrap_or_default().into_iter().collect();
     section.read("discover", &mut catalog.discover, Ok);
-    section.read_text("service_tag", &mut catalog.service_tag, tag_key);
+    section.read_text("service_tag", &mut catalog.service_tag, tags::key);
     section.read("refresh_seconds", &mut catalog.refresh, refresh);
     section.read_text("snapshot", &mut catalog.snapshot, |path| file(path, folder));
     catalog.regions = section.read_list("regions", region).unwrap_or_default();
@@ -176,20 +176,6 @@ fn read_ledger(mut section: Section<'_>, ledger: &mut LedgerSettings, folder: &P
 /// Checks a region's name.
 fn region(name: &str) -> Result<Region, String> {
     Region::parse(name).ok_or_else(|| format!("'{name}' is no region's name; one looks like us-west-2"))
-}
-
-/// Checks the key of a tag by AWS's rule (bedrock service model, `TagKey`); `aws:` is AWS's own, `tollgate:` ours.
-fn tag_key(key: &str) -> Result<String, String> {
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b" ._:/=+@-".contains(&b);
-    if !(1..=128).contains(&key.len()) || !key.bytes().all(legal) {
-        return Err(format!(
-            "'{key}' is no tag's key: use 1 to 128 of A-Z a-z 0-9 . _ : / = + @ - and spaces"
-        ));
-    }
-    if ["aws:", "tollgate:"].iter().any(|taken| key.to_ascii_lowercase().starts_with(taken)) {
-        return Err(format!("'{key}' is taken: no key of yours may begin with aws: or tollgate:"));
-    }
-    Ok(key.to_owned())
 }
 
 /// Returns how long a look at AWS holds.

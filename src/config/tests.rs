@@ -312,6 +312,35 @@ const SERVICES_MISTAKES: &[(&str, &str)] = &[
         "services.toml:2: services.a.allowed_operations[0]: 'Converze' is no operation; use Converse, ",
     ),
     (
+        "[services.a]\nmodels = ['v.m', 'v.m']",
+        "services.toml:2: services.a.models[1]: 'v.m' is there already",
+    ),
+    ("[services.a]\nmodels = ['v m']", "services.toml:2: services.a.models[0]: 'v m': a model id is"),
+    (
+        "[services.a]\nmodels = ['ARN/p']",
+        "services.toml:2: services.a.models[0]: 'arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/p' is no model's id: name a foundation model or",
+    ),
+    (
+        "[services.a]\nmodels = ['v.m']\ntags = { 'a,b' = 'x' }",
+        "services.toml:3: services.a.tags.\"a,b\": its profiles could not be tagged: 'a,b' is no tag's key: use 1 to 128",
+    ),
+    (
+        "[services.a]\nmodels = ['v.m']\ntags = { team = 'a&b' }",
+        "services.toml:3: services.a.tags.team: its profiles could not be tagged: 'a&b' is no tag's value: use up to 256",
+    ),
+    (
+        "[services.a]\nmodels = ['v.m']\ntags = { 'aws:team' = 'a' }",
+        "services.toml:3: services.a.tags.\"aws:team\": its profiles could not be tagged: 'aws:team' is taken",
+    ),
+    (
+        "[services.a]\nmodels = ['v.m']\ntags = { 'tollgate:source' = 'a' }",
+        "services.toml:3: services.a.tags.\"tollgate:source\": its profiles could not be tagged: 'tollgate:source' is taken",
+    ),
+    (
+        "[services.a]\nmodels = ['v.m']\ntags = { Service = 'b' }",
+        "services.toml:3: services.a.tags.Service: its profiles could not be tagged: 'Service' is the tag that names",
+    ),
+    (
         "[services.a]\nprofiles = { 'm m' = 'ARN/p' }",
         "services.toml:2: services.a.profiles.\"m m\": 'm m': a model id is",
     ),
@@ -481,4 +510,37 @@ fn what_the_services_file_lacks_may_come_from_aws() {
     let services = "[services.a]\ndefault_model = 'n'\naliases = { b = 'o' }";
     assert_eq!(Files::new(config, services).load(&[]).unwrap().warnings, []);
     assert_eq!(Files::new(config, "").load(&[]).unwrap().warnings, []);
+}
+
+#[test]
+fn models_are_read_and_need_no_profile_yet() {
+    let services = "[services.a]
+        models = ['v.m', 'us.v.m']
+        tags = { team = 'a b', empty = '' }
+        default_model = 'v.m'
+        aliases = { fast = 'us.v.m' }
+        [services.free]
+        tags = { 'any,key' = 'of those that report alone & know' }";
+    let files = Files::new("catalog.aliases.all = 'v.m'", services);
+    let loaded = files.load(&[]).unwrap();
+    let model = |id| ModelId::parse(id).unwrap();
+    assert_eq!(loaded.services.services[0].models, [model("v.m"), model("us.v.m")]);
+    assert_eq!(
+        files.text(&loaded.warnings),
+        [
+            "services.toml:1: services.a: has no profiles yet, though it has models: every model is unmapped for it",
+            "services.toml:6: services.free: has no profiles: every model is unmapped for it",
+        ]
+    );
+}
+
+#[test]
+fn no_more_tags_than_aws_takes() {
+    let tags =
+        |count: usize| (0..count).map(|number| format!("t{number} = ''")).collect::<Vec<_>>().join("\n");
+    let services = |count| format!("[services.a]\nmodels = ['v.m']\n[services.a.tags]\n{}", tags(count));
+    assert!(Files::new("", &services(48)).load(&[]).is_ok());
+    let expected =
+        "services.toml:3: services.a.tags: 49 tags are too many: with those that name service and source";
+    refused("", &services(49), expected);
 }
