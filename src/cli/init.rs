@@ -74,7 +74,7 @@ fn write_next_steps(out: &mut dyn Write, config: &Path, region: &Region) -> io::
     } else {
         format!(" --config {}", config.display())
     };
-    let partition = files::partition(region);
+    let partition = region.partition();
     write!(
         out,
         "

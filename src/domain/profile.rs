@@ -21,6 +21,19 @@ impl Region {
         &self.0
     }
 
+    /// Returns the partition, as ARNs name it.
+    pub fn partition(&self) -> &'static str {
+        let prefixes = [
+            ("cn-", "aws-cn"),
+            ("us-gov-", "aws-us-gov"),
+            ("us-isob-", "aws-iso-b"),
+            ("us-iso-", "aws-iso"),
+            ("eusc-", "aws-eusc"),
+        ];
+        let found = prefixes.into_iter().find(|(prefix, _)| self.0.starts_with(prefix));
+        found.map_or("aws", |(_, partition)| partition)
+    }
+
     /// Returns the geographies, as prefixes of system-defined profile ids, that hold the region, the nearest first.
     pub fn geographies(&self) -> &'static [&'static str] {
         let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| self.0.starts_with(prefix));
@@ -182,6 +195,20 @@ mod tests {
         assert_eq!(arn.id(), "abc123def456");
         assert_eq!(arn.account(), "123456789012");
         assert_eq!(arn.to_string(), ARN);
+    }
+
+    #[test]
+    fn a_region_is_of_a_partition() {
+        for (region, partition) in [
+            ("us-west-2", "aws"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("cn-north-1", "aws-cn"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eusc-de-east-1", "aws-eusc"),
+        ] {
+            assert_eq!(Region::parse(region).unwrap().partition(), partition, "{region}");
+        }
     }
 
     #[test]

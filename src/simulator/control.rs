@@ -74,7 +74,7 @@ impl Order<'_> {
 
     /// Returns an ARN of the region as far as the slash.
     fn arn_head(&self, account: &str, kind: &str) -> String {
-        format!("arn:{}:bedrock:{}:{account}:{kind}", system::partition(self.region()), self.region())
+        format!("arn:{}:bedrock:{}:{account}:{kind}", self.region().partition(), self.region())
     }
 
     /// Returns an ARN of the caller's account in the region.

@@ -43,21 +43,9 @@ pub(super) fn services(region: &Region) -> String {
 
 /// Puts a line of the sample into terms of a region.
 fn localized(line: &str, region: &Region) -> String {
-    let arn = format!("arn:{}:bedrock:{region}:", partition(region));
+    let arn = format!("arn:{}:bedrock:{region}:", region.partition());
     line.replace(&format!("arn:aws:bedrock:{SAMPLE_REGION}:"), &arn)
         .replace("\"us.", &format!("\"{}.", geography(region)))
-}
-
-/// Returns the partition that a region's ARNs name.
-pub(super) fn partition(region: &Region) -> &'static str {
-    let name = region.as_str();
-    if name.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else if name.starts_with("cn-") {
-        "aws-cn"
-    } else {
-        "aws"
-    }
 }
 
 /// Returns the prefix of a cross-Region profile that serves a region.

@@ -95,15 +95,6 @@ pub(super) struct SystemProfile {
     pub(super) models: Vec<String>,
 }
 
-/// Returns the partition of a region.
-pub(super) fn partition(region: &Region) -> &'static str {
-    match region.as_str().split('-').next() {
-        Some("cn") => "aws-cn",
-        _ if region.as_str().starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
-}
-
 /// Returns what a region lists.
 pub(super) fn listed(region: &Region) -> Vec<SystemProfile> {
     let listed = (0..).zip(PROFILES).filter_map(|(number, (geography, model))| {
@@ -141,7 +132,7 @@ fn destinations<'a>(geography: &str, region: &'a Region) -> Option<Vec<&'a str>>
 }
 
 fn model_arn(region: &Region, to: &str, model: &str) -> String {
-    format!("arn:{}:bedrock:{to}::foundation-model/{model}", partition(region))
+    format!("arn:{}:bedrock:{to}::foundation-model/{model}", region.partition())
 }
 
 /// Returns the foundation models that a profile made from that source in that region routes to.
