@@ -13,11 +13,11 @@ pub(crate) mod tests;
 pub use finding::Finding;
 pub use progress::Progress;
 pub use reading::{Ask, Place, Read, Reading};
-pub use source::{Source, SourceKnowledge};
+pub use source::{Source, SourceKnowledge, Systems};
 
 use crate::domain::{ModelId, ProfileArn, Region, ServiceName};
 use crate::inventory::{FoundProfile, Inventory, SOURCE_TAG};
-use source::{Models, Systems};
+use source::Models;
 use std::collections::BTreeMap;
 
 /// What AWS has, in terms of services.

@@ -35,6 +35,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod operation;
 pub mod price;
+pub mod provision;
 pub mod record;
 mod replace;
 pub mod resolve;

@@ -19,7 +19,7 @@ pub struct Ask {
 }
 
 /// A region of an account: what one listing covers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct Place {
     /// The region.
     pub region: Region,

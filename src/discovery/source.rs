@@ -26,14 +26,14 @@ pub enum SourceKnowledge {
 
 /// System-defined profiles by region and by the models that they route to.
 #[derive(Debug)]
-pub(super) struct Systems<'a> {
+pub struct Systems<'a> {
     ids: HashMap<(&'a Region, BTreeSet<&'a str>), Vec<&'a str>>,
     regions: HashSet<&'a Region>,
 }
 
 impl<'a> Systems<'a> {
     /// Returns those of an inventory.
-    pub(super) fn of(inventory: &'a Inventory) -> Self {
+    pub fn of(inventory: &'a Inventory) -> Self {
         let (mut ids, mut regions) = (HashMap::<_, Vec<&str>>::new(), HashSet::new());
         for system in inventory.systems.values() {
             regions.insert(&system.region);
@@ -45,6 +45,16 @@ impl<'a> Systems<'a> {
             ids.sort_by_key(|id| (id.starts_with("global."), *id));
         }
         Self { ids, regions }
+    }
+
+    /// Returns what a profile may have been copied from, by its models: the likeliest first.
+    pub fn sources(&self, arn: &ProfileArn, models: &[String]) -> Vec<ModelId> {
+        Models::of(arn, models, self).fits
+    }
+
+    /// Tells whether a profile's models are certain not to be those of a source.
+    pub fn contradict(&self, arn: &ProfileArn, models: &[String], source: &ModelId) -> bool {
+        Models::of(arn, models, self).contradict(source)
     }
 }
 
