@@ -23,7 +23,7 @@ pub(crate) use load::load_looking;
 pub use load::{Loaded, load, load_edited, load_files, load_settings};
 pub use proxies::{Proxies, Proxy};
 
-use crate::domain::{ModelId, Operation, ProfileArn, Region, ServiceName};
+use crate::domain::{ModelId, Operation, ProfileArn, Region, RoleArn, ServiceName};
 use crate::ledger::journal::Fsync;
 use crate::ledger::store::StoreUrl;
 use http::HeaderName;
@@ -95,9 +95,12 @@ pub struct Upstream {
     pub region: Region,
     /// What serves every region in place of the regions' own endpoints: scheme, host and port, nothing else.
     pub endpoint: Option<http::Uri>,
-    /// Whether the FIPS endpoints are used; never together with `endpoint`.
+    /// What serves Bedrock's control plane, STS and Cost Explorer for every region in place of AWS's own endpoints:
+    /// scheme, host and port, nothing else.
+    pub control_endpoint: Option<http::Uri>,
+    /// Whether the FIPS endpoints are used; never together with `endpoint` or `control_endpoint`.
     pub use_fips: bool,
-    /// Whether the dual-stack endpoints are used; never together with `endpoint`.
+    /// Whether the dual-stack endpoints are used; never together with `endpoint` or `control_endpoint`.
     pub use_dual_stack: bool,
     /// A file of CA certificates that are trusted beside the machine's own; as loaded, a relative path was joined
     /// to the config file's folder.
@@ -112,6 +115,8 @@ pub struct Upstream {
     pub drain_timeout: Duration,
     /// How many bytes of such a call may still be read; at least 1.
     pub drain_limit_bytes: u64,
+    /// The roles that calls with profiles of other accounts are signed with, each of the account that is its key.
+    pub roles: BTreeMap<String, RoleArn>,
 }
 
 impl Default for Upstream {
@@ -119,6 +124,7 @@ impl Default for Upstream {
         Self {
             region: Region::default(),
             endpoint: None,
+            control_endpoint: None,
             use_fips: false,
             use_dual_stack: false,
             ca_bundle: None,
@@ -127,6 +133,7 @@ impl Default for Upstream {
             on_client_disconnect: OnClientDisconnect::Drain,
             drain_timeout: Duration::from_mins(10),
             drain_limit_bytes: 67_108_864,
+            roles: BTreeMap::new(),
         }
     }
 }

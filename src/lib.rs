@@ -18,6 +18,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod aws;
 pub mod catalog;
 pub mod cli;
 pub mod clock;

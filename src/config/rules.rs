@@ -21,23 +21,28 @@ pub(super) fn check_config(config: &Config, sheet: &mut Sheet) {
     if collide(listen.data, listen.admin) {
         sheet.wrong_key("listen.admin", format!("listen.data takes the same port, {}", listen.data));
     }
-    if let Some(endpoint) = &config.upstream.endpoint {
-        check_endpoint(config, endpoint, sheet);
+    let upstream = &config.upstream;
+    for (key, endpoint) in
+        [("upstream.endpoint", &upstream.endpoint), ("upstream.control_endpoint", &upstream.control_endpoint)]
+    {
+        if let Some(endpoint) = endpoint {
+            check_endpoint(config, key, endpoint, sheet);
+        }
     }
 }
 
-fn check_endpoint(config: &Config, endpoint: &Uri, sheet: &mut Sheet) {
+fn check_endpoint(config: &Config, endpoint_key: &str, endpoint: &Uri, sheet: &mut Sheet) {
     let upstream = &config.upstream;
     for (key, set) in [("use_fips", upstream.use_fips), ("use_dual_stack", upstream.use_dual_stack)] {
         if set {
-            let message = "cannot hold together with upstream.endpoint: remove one of them";
+            let message = format!("cannot hold together with {endpoint_key}: remove one of them");
             sheet.wrong_key(&format!("upstream.{key}"), message);
         }
     }
     for (name, address) in [("data", config.listen.data), ("admin", config.listen.admin)] {
         if is_own(endpoint, address) {
             let message = format!("'{endpoint}' is the gateway's own listener (listen.{name})");
-            sheet.wrong_key("upstream.endpoint", message);
+            sheet.wrong_key(endpoint_key, message);
         }
     }
 }

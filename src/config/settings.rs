@@ -4,7 +4,7 @@ use super::{
     AccessLog, CatalogSettings, Config, Identity, LedgerSettings, Listen, Log, Method, OnClientDisconnect,
     OnJournalFailure, PriceSettings, UnmappedModel, Upstream, tags,
 };
-use crate::domain::{ModelId, Region};
+use crate::domain::{ModelId, Region, RoleArn, is_account};
 use crate::ledger::journal::Fsync;
 use crate::ledger::store::StoreUrl;
 use crate::sheet::{Section, Sheet};
@@ -97,6 +97,7 @@ fn read_listen(mut section: Section<'_>, listen: &mut Listen) {
 fn read_upstream(mut section: Section<'_>, upstream: &mut Upstream, folder: &Path) {
     section.read_text("region", &mut upstream.region, region);
     section.read_text("endpoint", &mut upstream.endpoint, |text| endpoint(text).map(Some));
+    section.read_text("control_endpoint", &mut upstream.control_endpoint, |text| endpoint(text).map(Some));
     section.read("use_fips", &mut upstream.use_fips, Ok);
     section.read("use_dual_stack", &mut upstream.use_dual_stack, Ok);
     section.read_text("ca_bundle", &mut upstream.ca_bundle, |path| file(path, folder).map(Some));
@@ -109,6 +110,7 @@ fn read_upstream(mut section: Section<'_>, upstream: &mut Upstream, folder: &Pat
     section.read("drain_limit_bytes", &mut upstream.drain_limit_bytes, |number| {
         within(number, i64::MAX.unsigned_abs())
     });
+    upstream.roles = section.read_map("roles", role).unwrap_or_default().into_iter().collect();
     section.finish();
 }
 
@@ -171,6 +173,18 @@ fn read_ledger(mut section: Section<'_>, ledger: &mut LedgerSettings, folder: &P
         );
     }
     section.finish();
+}
+
+/// Checks the role of an account.
+fn role(account: &str, arn: &str) -> Result<(String, RoleArn), String> {
+    if !is_account(account) {
+        return Err(format!("'{account}' is no account: use its 12 digits, in quotes"));
+    }
+    let role = RoleArn::parse(arn).map_err(|error| format!("'{arn}' is {error}"))?;
+    if role.account() != account {
+        return Err(format!("'{arn}' is a role of account {}: name one of {account}", role.account()));
+    }
+    Ok((account.to_owned(), role))
 }
 
 /// Checks a region's name.

@@ -179,6 +179,28 @@ const CONFIG_MISTAKES: &[(&str, &str)] = &[
     ("listen.data = '0.0.0.0:9090'", "tollgate.toml: listen.admin: listen.data takes the same port"),
     ("upstream.region = 'US'", "tollgate.toml:1: upstream.region: 'US' is no region's name"),
     ("upstream.use_fips = 1", "tollgate.toml:1: upstream.use_fips: expected true or false"),
+    ("upstream.control_endpoint = 'a'", "tollgate.toml:1: upstream.control_endpoint: 'a' does not do"),
+    (
+        "[upstream]\ncontrol_endpoint = 'https://a'\nuse_dual_stack = true",
+        "tollgate.toml:3: upstream.use_dual_stack: cannot hold together with upstream.control_endpoint",
+    ),
+    (
+        "upstream.control_endpoint = 'http://localhost:8080'",
+        "tollgate.toml:1: upstream.control_endpoint: 'http://localhost:8080/' is the gateway's own",
+    ),
+    (
+        "upstream.roles = { prod = 'arn:aws:iam::210987654321:role/a' }",
+        "tollgate.toml:1: upstream.roles.prod: 'prod' is no account: use its 12 digits",
+    ),
+    (
+        "upstream.roles = { 210987654321 = 'tollgate' }",
+        "tollgate.toml:1: upstream.roles.210987654321: 'tollgate' is not the ARN of a role",
+    ),
+    (
+        "upstream.roles = { 123456789012 = 'arn:aws:iam::210987654321:role/a' }",
+        "tollgate.toml:1: upstream.roles.123456789012: 'arn:aws:iam::210987654321:role/a' is a role of account 210987654321: \
+         name one of 123456789012",
+    ),
     ("upstream.endpoint = 'ftp://a'", "tollgate.toml:1: upstream.endpoint: 'ftp://a' does not do: use http"),
     ("upstream.endpoint = 'http://a/b'", "tollgate.toml:1: upstream.endpoint: 'http://a/b' does not do"),
     (

@@ -5,6 +5,7 @@ use crate::inventory::Inventory;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Looks at AWS once. What cannot be read is among the reading's failures.
 pub type Read = Box<dyn Fn(Ask) -> BoxFuture<'static, Reading> + Send + Sync>;
@@ -14,6 +15,8 @@ pub type Read = Box<dyn Fn(Ask) -> BoxFuture<'static, Reading> + Send + Sync>;
 pub struct Ask {
     /// The regions.
     pub regions: BTreeSet<Region>,
+    /// The time between two looks.
+    pub every: Duration,
     /// What is known already.
     pub before: Arc<Inventory>,
 }
@@ -38,6 +41,8 @@ pub struct Reading {
     pub regions: BTreeSet<Region>,
     /// What could not be read, each with its place and cause; what is known of it stays as it was.
     pub failures: Vec<String>,
+    /// Whether new profiles were left for a next look, which is to follow at once.
+    pub is_partial: bool,
 }
 
 impl Place {

@@ -193,7 +193,7 @@ fn only_a_complete_listing_tells_that_a_profile_is_gone() {
         found: inventory([(arn("us-west-2", "b"), unread)]),
         complete: BTreeSet::from([place.clone()]),
         regions: regions.clone(),
-        failures: Vec::new(),
+        ..Reading::default()
     };
     assert_eq!(complete.after(&before), inventory([(arn("us-west-2", "b"), tagged())]));
     // The listing of another account says nothing of this one.

@@ -1,6 +1,8 @@
 //! The gateway's own credentials: asked for once, kept, renewed before they expire.
 
-use super::{ForwardError, trust};
+use super::ForwardError;
+pub(crate) use super::trust::aws_client;
+use crate::aws::AwsError;
 use crate::clock::Clock;
 use crate::config::CaBundle;
 use crate::domain::Region;
@@ -9,6 +11,7 @@ use arc_swap::ArcSwapOption;
 use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,7 +44,7 @@ pub async fn default_chain(
     let region = aws_config::Region::new(region.as_str().to_owned());
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region);
     if let Some(bundle) = bundle {
-        loader = loader.http_client(trust::aws_client(bundle)?);
+        loader = loader.http_client(aws_client(Some(bundle))?);
     }
     loader.load().await.credentials_provider().context("the AWS SDK has no credentials provider")
 }
@@ -56,6 +59,30 @@ pub struct CredentialsCache {
     renewing: AtomicBool,
     clock: Clock,
     tasks: TaskTracker,
+}
+
+/// Who signs calls: the gateway itself, or a role of another account.
+#[derive(Debug)]
+pub struct Signers {
+    own: Arc<CredentialsCache>,
+    roles: HashMap<String, Arc<CredentialsCache>>,
+}
+
+impl Signers {
+    /// Signs with the gateway's own credentials, but where an account has a role of its own.
+    pub fn new(own: Arc<CredentialsCache>, roles: HashMap<String, Arc<CredentialsCache>>) -> Self {
+        Self { own, roles }
+    }
+
+    /// Returns the gateway's own credentials.
+    pub fn own(&self) -> &Arc<CredentialsCache> {
+        &self.own
+    }
+
+    /// Returns what signs calls with a resource of an account, its 12 digits.
+    pub fn of(&self, account: &str) -> &Arc<CredentialsCache> {
+        self.roles.get(account).unwrap_or(&self.own)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +145,10 @@ impl CredentialsCache {
             }
             Ok(Err(error)) => {
                 let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-                tracing::error!(%error, cause, hint = HINT, "no AWS credentials: calls fail until there are some");
+                // Of a role, AWS itself says why it is not to be had.
+                let hint = error.source().and_then(|cause| cause.downcast_ref::<AwsError>());
+                let hint = hint.map_or_else(|| HINT.to_owned(), AwsError::hint);
+                tracing::error!(%error, cause, hint, "no AWS credentials: calls fail until there are some");
                 Err(ForwardError::Credentials)
             }
             Err(_) => {

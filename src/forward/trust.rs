@@ -38,11 +38,14 @@ fn roots(bundle: Option<&CaBundle>) -> io::Result<RootCertStore> {
     Ok(roots)
 }
 
-/// Returns the HTTP client of the AWS SDK as it is by default, trusting a bundle as well.
-pub(super) fn aws_client(bundle: &CaBundle) -> anyhow::Result<SharedHttpClient> {
+/// Returns the HTTP client of the AWS SDK as it is by default, trusting a bundle as well, if there is one.
+pub(crate) fn aws_client(bundle: Option<&CaBundle>) -> anyhow::Result<SharedHttpClient> {
     // Without any of the machine's own, the SDK's debug assertions fail.
     let has_native = !load_native_certs().certs.is_empty();
-    let store = TrustStore::empty().with_native_roots(has_native).with_pem_certificate(bundle.pem());
+    let mut store = TrustStore::empty().with_native_roots(has_native);
+    if let Some(bundle) = bundle {
+        store = store.with_pem_certificate(bundle.pem());
+    }
     let context = TlsContext::builder().with_trust_store(store).build()?;
     Ok(Builder::new().build_with_connector_fn(move |settings, components| {
         let mut builder = Connector::builder()

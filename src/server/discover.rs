@@ -45,7 +45,7 @@ pub async fn run(gateway: Arc<Gateway>, read: Read) {
 
 async fn look_for_ever(gateway: &Gateway, read: &Read) {
     let Some(progress) = &gateway.discovery else { return };
-    let first = look(gateway, read, progress);
+    let first = look_to_the_end(gateway, read, progress);
     tokio::pin!(first);
     let is_late = tokio::time::timeout(PATIENCE, &mut first).await.is_err();
     progress.tried();
@@ -59,25 +59,33 @@ async fn look_for_ever(gateway: &Gateway, read: &Read) {
             () = tokio::time::sleep(jittered(refresh)) => {}
             () = progress.asked() => {}
         }
-        look(gateway, read, progress).await;
+        look_to_the_end(gateway, read, progress).await;
     }
 }
 
-/// Looks once, and takes up what there is.
-async fn look(gateway: &Gateway, read: &Read, progress: &Progress) {
+async fn look_to_the_end(gateway: &Gateway, read: &Read, progress: &Progress) {
+    while look(gateway, read, progress).await {}
+}
+
+/// Looks once, takes up what there is, and tells whether there is more.
+async fn look(gateway: &Gateway, read: &Read, progress: &Progress) -> bool {
     let began = gateway.clock.utc();
     let snapshot = gateway.snapshot.load_full();
-    let ask = Ask { regions: snapshot.regions(), before: Arc::clone(&snapshot.inventory) };
+    let ask = Ask {
+        regions: snapshot.regions(),
+        every: snapshot.config.catalog.refresh,
+        before: Arc::clone(&snapshot.inventory),
+    };
     drop(snapshot);
     let mut reading = read(ask).await;
-    let failures = std::mem::take(&mut reading.failures);
+    let (failures, is_partial) = (std::mem::take(&mut reading.failures), reading.is_partial);
     for error in &failures {
         tracing::warn!(error, hint = HINT, "profiles cannot be read from AWS");
     }
-    if failures.is_empty() {
-        progress.taken(began);
-    } else {
+    if !failures.is_empty() {
         gateway.metrics.discovery_failed();
+    } else if !is_partial {
+        progress.taken(began);
     }
     let changed = take_up(gateway, reading).await;
     if changed || failures.is_empty() {
@@ -87,6 +95,7 @@ async fn look(gateway: &Gateway, read: &Read, progress: &Progress) {
         };
         keep(file, progress.taken_at().unwrap_or(began), snapshot).await;
     }
+    is_partial
 }
 
 /// Swaps the snapshot, if something has changed, and tells whether it did.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod addressing;
 #[cfg(test)]
+mod aws;
+#[cfg(test)]
 mod bad_body;
 #[cfg(test)]
 mod bad_input;
@@ -16,6 +18,8 @@ mod calls;
 mod corpus;
 #[cfg(test)]
 mod discovered;
+#[cfg(test)]
+mod discovering;
 #[cfg(test)]
 mod early;
 #[cfg(test)]

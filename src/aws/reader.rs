@@ -1,0 +1,82 @@
+//! What discovery reads AWS with: look after look, new profiles before known ones.
+
+use super::{Aws, Effort, Look};
+use crate::discovery::{Ask, Read, Reading};
+use crate::domain::ProfileArn;
+use crate::inventory::Inventory;
+use futures_util::FutureExt;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How long one look reads the tags of new profiles, before it hands over what it has.
+const FOR_NEW: Duration = Duration::from_secs(5);
+
+/// When tags were tried last, over all looks.
+#[derive(Debug)]
+struct Tried {
+    began: Instant,
+    at: Mutex<HashMap<ProfileArn, Instant>>,
+}
+
+impl Aws {
+    /// Returns what reads for discovery; once stopped, it asks for no more.
+    ///
+    /// A look reads the tags of new profiles for some seconds at most, and leaves the rest to the next look; it reads
+    /// those of known ones again for half of the time between two looks, the longest unread first.
+    pub fn reader(&self, stop: CancellationToken) -> Read {
+        let aws = self.clone();
+        let tried = Arc::new(Tried { began: self.0.access.clock.instant(), at: Mutex::default() });
+        Box::new(move |ask| {
+            let (aws, tried, stop) = (aws.clone(), Arc::clone(&tried), stop.clone());
+            async move { aws.look(ask, &tried, stop).await }.boxed()
+        })
+    }
+
+    async fn look(&self, ask: Ask, tried: &Tried, stop: CancellationToken) -> Reading {
+        let began = self.0.access.clock.instant();
+        let effort = Effort {
+            tried_at: tried.with(&ask.before),
+            for_new: Some(FOR_NEW),
+            for_known: Some(ask.every / 2),
+            stop,
+        };
+        let look = self.read(&self.sites(&ask.regions), &effort, &|_| {}).await;
+        tried.note(&look, began);
+        reading(look, ask)
+    }
+}
+
+impl Tried {
+    /// Returns when tags were tried; those that an earlier run has read count as tried at the start of this one.
+    fn with(&self, before: &Inventory) -> HashMap<ProfileArn, Instant> {
+        let known = before.profiles.iter().filter(|(_, profile)| profile.tags.is_some());
+        let mut at: HashMap<ProfileArn, Instant> = known.map(|(arn, _)| (arn.clone(), self.began)).collect();
+        at.extend(self.at().iter().map(|(arn, tried)| (arn.clone(), *tried)));
+        at
+    }
+
+    fn note(&self, look: &Look, at: Instant) {
+        let mut known = self.at();
+        if look.failures.is_empty() && look.left == 0 {
+            known.retain(|arn, _| look.found.profiles.contains_key(arn));
+        }
+        known.extend(look.tried.iter().map(|arn| (arn.clone(), at)));
+    }
+
+    fn at(&self) -> MutexGuard<'_, HashMap<ProfileArn, Instant>> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn reading(look: Look, ask: Ask) -> Reading {
+    let mut failures: Vec<String> =
+        look.failures.iter().map(|error| format!("{error}; {}", error.hint())).collect();
+    let is_partial = look.left > 0 && !look.tried.is_empty();
+    if look.left > 0 && !is_partial && failures.is_empty() {
+        failures.push(format!("no tags were read in time, those of {} profiles are missing", look.left));
+    }
+    let Look { found, complete, .. } = look;
+    Reading { found, complete, regions: ask.regions, failures, is_partial }
+}
