@@ -9,8 +9,11 @@
     reason = "a bench that cannot be set up is to fail, and one tells"
 )]
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method};
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::hint::black_box;
 use std::path::Path;
@@ -18,10 +21,12 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::runtime::Runtime;
+use tokio_util::task::TaskTracker;
 use tollgate::clock::Clock;
 use tollgate::config::{Loaded, load};
 use tollgate::discovery::stored::Stored;
 use tollgate::domain::ProfileArn;
+use tollgate::forward::credentials::{CredentialsCache, Signers};
 use tollgate::gateway::{Basis, Setting, Snapshot};
 use tollgate::identify::identify;
 use tollgate::inventory::{FoundProfile, Inventory};
@@ -79,7 +84,10 @@ fn read(folder: &TempDir) -> Loaded {
 }
 
 fn build(runtime: &Runtime, basis: Basis) -> Snapshot {
+    let provider = SharedCredentialsProvider::new(Credentials::new("a", "s", None, None, "bench"));
+    let own = Arc::new(CredentialsCache::new(provider, Clock::system(), TaskTracker::new()));
     let setting = Setting {
+        signers: Arc::new(Signers::new(own, HashMap::new())),
         metrics: Arc::new(Metrics::new().unwrap()),
         shutdown: Shutdown::default(),
         clock: Clock::system(),

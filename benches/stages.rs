@@ -4,23 +4,26 @@
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up is to fail")]
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_eventstream::frame::write_message_to;
 use aws_smithy_types::event_stream::{Header, HeaderValue as EventValue, Message};
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::task::TaskTracker;
 use tollgate::clock::Clock;
 use tollgate::config::load;
 use tollgate::domain::{
     Attribution, ModelId, Money, Operation, Outcome, ProfileArn, Record, Region, RequestId, ServiceName,
     Tokens, Usage, UsageSource,
 };
+use tollgate::forward::credentials::{CredentialsCache, Signers};
 use tollgate::forward::sign::{Scope, Signable, SigningKeys, sign};
 use tollgate::gateway::{Basis, Setting, Snapshot};
 use tollgate::identify::identify;
@@ -39,7 +42,10 @@ fn route(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/tollgate.toml");
     let loaded = load(&config, Vec::new()).unwrap();
+    let provider = SharedCredentialsProvider::new(Credentials::new("a", "s", None, None, "bench"));
+    let own = Arc::new(CredentialsCache::new(provider, Clock::system(), TaskTracker::new()));
     let setting = Setting {
+        signers: Arc::new(Signers::new(own, HashMap::new())),
         metrics: Arc::new(Metrics::new().unwrap()),
         shutdown: Shutdown::default(),
         clock: Clock::system(),

@@ -35,7 +35,6 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub struct Forward {
     client: Client,
-    credentials: Arc<CredentialsCache>,
     keys: SigningKeys,
     clock: Clock,
 }
@@ -61,6 +60,8 @@ pub struct Signed {
 /// A request for upstream, not yet signed.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
+    /// Who signs it.
+    pub signer: &'a Arc<CredentialsCache>,
     /// The method.
     pub method: Method,
     /// Where it goes.
@@ -106,13 +107,13 @@ pub enum ForwardError {
 
 impl Forward {
     /// Makes the upstream side of the gateway.
-    pub fn new(client: Client, credentials: Arc<CredentialsCache>, clock: Clock) -> Self {
-        Self { client, credentials, keys: SigningKeys::default(), clock }
+    pub fn new(client: Client, clock: Clock) -> Self {
+        Self { client, keys: SigningKeys::default(), clock }
     }
 
-    /// Signs a request with the gateway's credentials.
+    /// Signs a request with its signer's credentials.
     pub async fn sign(&self, outgoing: Outgoing<'_>) -> Result<Signed, ForwardError> {
-        let credentials = self.credentials.get().await?;
+        let credentials = outgoing.signer.get().await?;
         let Outgoing { method, endpoint, path, query, mut headers, .. } = outgoing;
         if method == Method::POST || outgoing.len > 0 {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(outgoing.len));

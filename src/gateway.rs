@@ -17,7 +17,7 @@ pub use client_line::ClientLine;
 pub use clock_skew::ClockSkew;
 pub use held_frame::HeldFrame;
 pub(crate) use interrupted::interrupted;
-pub use route::{Route, RouteError};
+pub use route::{Destination, Route, RouteError};
 pub use snapshot::{Basis, Setting, Snapshot};
 pub(crate) use swap::tell;
 pub use swap::{Swap, SwapError};
@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::discovery::Progress;
 use crate::domain::{RequestId, ServiceName};
 use crate::error::{GatewayError, X_TOLLGATE_REQUEST_ID, insert_id};
+use crate::forward::credentials::Signers;
 use crate::forward::{Forward, Outgoing, headers};
 use crate::identify::{Caller, identify};
 use crate::intake;
@@ -57,6 +58,8 @@ pub struct Gateway {
     pub swap: Swap,
     /// How discovery fares; `None` where there is none.
     pub discovery: Option<Progress>,
+    /// Who signs calls.
+    pub signers: Arc<Signers>,
     /// All metrics.
     pub metrics: Arc<Metrics>,
     /// The stages of the gateway's end.
@@ -173,6 +176,7 @@ impl Gateway {
             started_at: received.started_at,
         };
         let outgoing = Outgoing {
+            signer: &route.signer,
             method: received.method,
             endpoint: &route.endpoint,
             region: route.region.as_str(),

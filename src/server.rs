@@ -10,12 +10,13 @@ pub use start_error::StartError;
 
 use crate::access_log::AccessLog;
 use crate::admin;
+use crate::aws::{Access, Aws};
 use crate::clock::Clock;
-use crate::config::{CatalogSettings, LedgerSettings, Listen, Loaded};
+use crate::config::{CatalogSettings, LedgerSettings, Listen, Loaded, Upstream};
 use crate::discovery::Progress;
 use crate::domain::RequestId;
 use crate::error::GatewayError;
-use crate::forward::credentials::CredentialsCache;
+use crate::forward::credentials::{CredentialsCache, Signers};
 use crate::forward::{Client, Forward};
 use crate::gateway::{Basis, ClockSkew, Gateway, Setting, Snapshot, Swap, interrupted, tell};
 use crate::inventory::Inventory;
@@ -66,7 +67,7 @@ pub struct Server {
     admin: SocketAddr,
     grace: Duration,
     gateway: Arc<Gateway>,
-    credentials: Arc<CredentialsCache>,
+    aws: Aws,
     /// Cancelled when the last connection is closed on whoever is still there.
     closing: CancellationToken,
 }
@@ -87,9 +88,15 @@ impl Server {
         let metrics = Arc::new(metrics);
         let ledger = start_ledger(&config.ledger, clock, loaded.prices.clone()).await?;
         let client = Client::new(config.upstream.connect_timeout, &egress, clock).map_err(StartError::Tls)?;
-        let tasks = shutdown.tasks.clone();
-        let credentials = Arc::new(CredentialsCache::new(surroundings.credentials, clock, tasks));
-        let setting = Setting { metrics: Arc::clone(&metrics), shutdown: shutdown.clone(), clock };
+        let access = Access::new(surroundings.credentials, &egress, clock);
+        let access = access.map_err(|error| StartError::Internal("the AWS SDK", format!("{error:#}")))?;
+        let signers = Arc::new(signers(&access, &config.upstream, &shutdown));
+        let setting = Setting {
+            signers: Arc::clone(&signers),
+            metrics: Arc::clone(&metrics),
+            shutdown: shutdown.clone(),
+            clock,
+        };
         let (inventory, discovery) = start_discovery(&config.catalog).await;
         let snapshot = Snapshot::build(Basis::new(loaded, inventory), setting).await?;
         tell(snapshot.catalog.findings(), &[]);
@@ -97,10 +104,11 @@ impl Server {
             snapshot: ArcSwap::from_pointee(snapshot),
             swap: Swap::default(),
             discovery,
+            signers,
             metrics,
             shutdown,
             clock,
-            forward: Arc::new(Forward::new(client, Arc::clone(&credentials), clock)),
+            forward: Arc::new(Forward::new(client, clock)),
             recorder: Arc::new(Recorder::new(ledger, surroundings.access_log)),
             clock_skew: ClockSkew::default(),
         });
@@ -109,7 +117,7 @@ impl Server {
             admin: admin_address,
             grace: listen.shutdown_grace,
             gateway,
-            credentials,
+            aws: Aws::new(&access, &config.upstream),
             closing: CancellationToken::new(),
         };
         server.serve(data, admin, &listen);
@@ -146,9 +154,9 @@ impl Server {
         &self.gateway
     }
 
-    /// Returns the gateway's own AWS credentials, as calls find them.
-    pub fn credentials(&self) -> &Arc<CredentialsCache> {
-        &self.credentials
+    /// Returns AWS as the gateway asks it, beside the calls that it forwards.
+    pub fn aws(&self) -> &Aws {
+        &self.aws
     }
 
     /// Ends the gateway in the stages of [`Shutdown`]; returns when all calls are accounted for.
@@ -202,6 +210,14 @@ async fn start_discovery(settings: &CatalogSettings) -> (Arc<Inventory>, Option<
     let taken_at = stored.as_ref().map(|stored| stored.taken_at);
     let inventory = stored.map(|stored| Arc::new(stored.inventory)).unwrap_or_default();
     (inventory, Some(Progress::since(taken_at)))
+}
+
+/// Returns who signs calls: the gateway itself, and the roles of other accounts.
+fn signers(access: &Access, upstream: &Upstream, shutdown: &Shutdown) -> Signers {
+    let cache = |provider| Arc::new(CredentialsCache::new(provider, access.clock(), shutdown.tasks.clone()));
+    let roles = upstream.roles.iter();
+    let roles = roles.map(|(account, role)| (account.clone(), cache(access.role(role, upstream))));
+    Signers::new(cache(access.credentials()), roles.collect())
 }
 
 /// Starts the ledger, if there is to be one. Repairing a journal reads files, and takes as long as it takes.

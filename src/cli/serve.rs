@@ -7,7 +7,7 @@ use crate::config::{self, Egress, Loaded, load};
 use crate::forward::Client;
 use crate::forward::credentials::{self, CredentialsCache};
 use crate::server::reload::Sources;
-use crate::server::{Server, StartError, Surroundings};
+use crate::server::{Server, StartError, Surroundings, discover};
 use crate::telemetry;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -21,9 +21,6 @@ use tokio_util::sync::CancellationToken;
 /// Serves until told to stop, and returns when every call is accounted for.
 pub(super) fn run(context: &Context<'_>) -> Result<(), Failure> {
     let loaded = load(&context.config, context.env.clone())?;
-    if loaded.config.catalog.discover {
-        return Err(cannot_discover());
-    }
     telemetry::init(&loaded.config.log)?;
     for warning in &loaded.warnings {
         tracing::warn!(%warning, hint = warning.hint, "config");
@@ -51,15 +48,6 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Nothing in this version asks AWS for its profiles; what would map, merge and keep the answer is there.
-fn cannot_discover() -> Failure {
-    Failure::Unusable {
-        message: "catalog.discover is true, and this version does not read profiles from AWS".to_owned(),
-        hint: "set it to false, and name the profiles in the services file (`tollgate services add --profile MODEL=ARN`)"
-            .to_owned(),
-    }
-}
-
 async fn until_told_to_stop(server: &Server, sources: Sources) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -67,7 +55,8 @@ async fn until_told_to_stop(server: &Server, sources: Sources) -> anyhow::Result
     let demand = Arc::clone(&sources.demand);
     let gateway = Arc::clone(server.gateway());
     let tasks = gateway.shutdown.tasks.clone();
-    let looking = look_for_credentials(Arc::clone(server.credentials()), gateway.shutdown.stopping.clone());
+    let looking = look_for_credentials(Arc::clone(gateway.signers.own()), gateway.shutdown.stopping.clone());
+    tasks.spawn(discover::run(Arc::clone(&gateway), server.aws().reader(gateway.shutdown.stopping.clone())));
     tasks.spawn(sources.watch(gateway));
     tracing::info!(data = %server.data(), admin = %server.admin(), version = env!("CARGO_PKG_VERSION"), "serving");
     tasks.spawn(looking);

@@ -404,13 +404,3 @@ fn a_missing_services_file_is_told() {
     let error = place.run(&["services", "add", "a"]).unwrap_err();
     assert!(error.starts_with("error: services.toml: no such services file\nhint: an empty file"), "{error}");
 }
-
-#[test]
-fn a_gateway_that_is_to_discover_does_not_start() {
-    let refused = Place::new("[catalog]\ndiscover = true", "").run(&["serve"]).unwrap_err();
-    assert_eq!(
-        refused,
-        "error: catalog.discover is true, and this version does not read profiles from AWS\nhint: set it to false, and \
-         name the profiles in the services file (`tollgate services add --profile MODEL=ARN`)\n"
-    );
-}

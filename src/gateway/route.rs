@@ -3,6 +3,7 @@
 use crate::catalog::Service;
 use crate::domain::{Attribution, Charge, ModelId, Operation, ProfileArn, Record, Region};
 use crate::forward::Endpoint;
+use crate::forward::credentials::CredentialsCache;
 use crate::forward::endpoint::EndpointError;
 use crate::metrics::RouteMetrics;
 use crate::operation::{Resource, encode};
@@ -20,6 +21,8 @@ pub struct Route {
     pub region: Region,
     /// That region's endpoint.
     pub endpoint: Arc<Endpoint>,
+    /// Whose credentials sign: the gateway's own, or those of the account that the profile belongs to.
+    pub signer: Arc<CredentialsCache>,
     /// The metric handles.
     pub metrics: Arc<RouteMetrics>,
     /// The model id as the client asked for it, decoded.
@@ -37,6 +40,17 @@ pub struct Route {
     /// `/model/{id}`, encoded for upstream; empty where there is no model.
     model_path: String,
     prices: PriceTable,
+}
+
+/// Where calls go, and who signs them.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// The region.
+    pub region: Region,
+    /// The region's endpoint.
+    pub endpoint: Arc<Endpoint>,
+    /// Whose credentials sign.
+    pub signer: Arc<CredentialsCache>,
 }
 
 /// Why there is no route.
@@ -63,11 +77,11 @@ impl Route {
     /// Returns the route of a service to a region, with no model yet.
     pub fn new(
         service: Arc<Service>,
-        region: Region,
-        endpoint: Arc<Endpoint>,
+        to: Destination,
         metrics: Arc<RouteMetrics>,
         prices: PriceTable,
     ) -> Self {
+        let Destination { region, endpoint, signer } = to;
         Self {
             rates: prices.rates(&service.name, None, &region),
             prices,
@@ -76,6 +90,7 @@ impl Route {
             service,
             region,
             endpoint,
+            signer,
             metrics,
             requested_model: None,
             source_model: None,

@@ -1,12 +1,13 @@
 //! Config and catalog as one immutable value, with the routes resolved so far.
 
 use super::relay::{Patience, Surroundings};
-use super::route::{Route, RouteError};
+use super::route::{Destination, Route, RouteError};
 use crate::catalog::{Catalog, Service};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, ServicesFile};
 use crate::discovery::Discovered;
 use crate::domain::{ModelId, Operation, Region, ServiceName};
+use crate::forward::credentials::Signers;
 use crate::forward::endpoint::{EndpointError, Endpoints};
 use crate::inventory::Inventory;
 use crate::metrics::{Metrics, NO_PROFILE, OTHER_MODEL};
@@ -37,6 +38,7 @@ pub struct Snapshot {
     pub(super) around: Arc<Surroundings>,
     endpoints: Endpoints,
     routes: HashMap<ServiceName, ServiceRoutes>,
+    signers: Arc<Signers>,
     metrics: Arc<Metrics>,
     prices: PriceTable,
 }
@@ -65,6 +67,8 @@ impl Basis {
 /// What stays as it is from one snapshot to the next.
 #[derive(Debug, Clone)]
 pub struct Setting {
+    /// Who signs calls.
+    pub signers: Arc<Signers>,
     /// All metrics.
     pub metrics: Arc<Metrics>,
     /// The stages of the gateway's end.
@@ -92,7 +96,7 @@ impl Snapshot {
     /// A region without a Bedrock runtime endpoint.
     pub async fn build(basis: Basis, with: Setting) -> Result<Self, EndpointError> {
         let Basis { config, services, prices, inventory } = basis;
-        let Setting { metrics, shutdown, clock } = with;
+        let Setting { signers, metrics, shutdown, clock } = with;
         let discovered = Discovered::of(&inventory, &config.catalog.service_tag, &config.upstream.region);
         let catalog = Catalog::build(&services, &discovered);
         let mut regions: BTreeSet<Region> =
@@ -107,7 +111,7 @@ impl Snapshot {
             clock,
             runtime: Handle::current(),
         });
-        Ok(Self { config, services, inventory, catalog, around, endpoints, routes, metrics, prices })
+        Ok(Self { config, services, inventory, catalog, around, endpoints, routes, signers, metrics, prices })
     }
 
     /// Returns what the snapshot was built of.
@@ -159,7 +163,9 @@ impl Snapshot {
         let route = routes.modelless.get_or_init(|| {
             let metrics = Arc::new(self.metrics.route(&service.name, NO_PROFILE, NO_PROFILE));
             let prices = self.prices.clone();
-            Arc::new(Route::new(Arc::clone(service), region.clone(), endpoint, metrics, prices))
+            let signer = Arc::clone(self.signers.own());
+            let to = Destination { region: region.clone(), endpoint, signer };
+            Arc::new(Route::new(Arc::clone(service), to, metrics, prices))
         });
         Ok(Arc::clone(route))
     }
@@ -177,6 +183,9 @@ impl Snapshot {
             Resolved::Passthrough => (self.region_of(&asked), None),
         };
         let endpoint = self.endpoints.of(&region)?;
+        // An ARN that was asked for by itself may name an account, too.
+        let account = profile.as_ref().map_or_else(|| account_of(&asked), |profile| profile.arn.account());
+        let signer = Arc::clone(self.signers.of(account));
         let model = profile.as_ref().map_or(OTHER_MODEL, |profile| profile.source_model.as_str());
         let counted = operation == Operation::CountTokens;
         let label = profile.as_ref().filter(|_| !counted).map_or(NO_PROFILE, |profile| profile.arn.id());
@@ -189,9 +198,9 @@ impl Snapshot {
         };
         let prices = self.prices.clone();
         let source = profile.as_ref().map(|profile| profile.source_model.clone());
-        let route = Route::new(Arc::clone(service), region, endpoint, metrics, prices)
-            .for_model(&wire_id)
-            .priced_as(asked, source);
+        let to = Destination { region, endpoint, signer };
+        let route =
+            Route::new(Arc::clone(service), to, metrics, prices).for_model(&wire_id).priced_as(asked, source);
         Ok(match profile {
             Some(profile) if !counted => route.under(profile.arn),
             Some(_) | None => route,
@@ -210,6 +219,11 @@ impl Snapshot {
 
 /// Shards of a service's memo: written once per model id, so few will do.
 const SHARDS: usize = 2;
+
+/// Returns the account that an ARN names; nothing of what is none, or names none.
+fn account_of(asked: &ModelId) -> &str {
+    asked.as_str().strip_prefix("arn:").and_then(|rest| rest.split(':').nth(3)).unwrap_or_default()
+}
 
 fn regions_of(service: &Service) -> impl Iterator<Item = Region> {
     service.profiles.iter().map(|profile| profile.arn.region().clone())

@@ -33,6 +33,7 @@ impl Gateway {
         let old = self.snapshot.load_full();
         let Some(basis) = change(&old) else { return Ok(false) };
         let setting = Setting {
+            signers: Arc::clone(&self.signers),
             metrics: Arc::clone(&self.metrics),
             shutdown: self.shutdown.clone(),
             clock: self.clock,

@@ -135,6 +135,8 @@ fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.idle_timeout", old.listen.idle_timeout != new.listen.idle_timeout),
         ("listen.write_timeout", old.listen.write_timeout != new.listen.write_timeout),
         ("listen.shutdown_grace", old.listen.shutdown_grace != new.listen.shutdown_grace),
+        ("upstream.control_endpoint", old.upstream.control_endpoint != new.upstream.control_endpoint),
+        ("upstream.roles", old.upstream.roles != new.upstream.roles),
         ("upstream.ca_bundle", old.upstream.ca_bundle != new.upstream.ca_bundle),
         ("upstream.connect_timeout", old.upstream.connect_timeout != new.upstream.connect_timeout),
         ("catalog.discover", old.catalog.discover != new.catalog.discover),

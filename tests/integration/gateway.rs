@@ -56,6 +56,17 @@ pub(crate) struct TestGateway {
     guard: AccessLogGuard,
 }
 
+/// What a gateway's folder holds.
+struct Files<'a> {
+    config: &'a str,
+    more_services: &'a str,
+}
+
+/// Returns overrides as variables of the environment.
+fn named(overrides: &[(&str, &str)]) -> Vec<(String, String)> {
+    overrides.iter().map(|(key, value)| (format!("TOLLGATE__{key}"), (*value).to_owned())).collect()
+}
+
 impl TestGateway {
     /// Starts with the default settings.
     pub(crate) async fn start() -> Self {
@@ -67,18 +78,26 @@ impl TestGateway {
         Self::start_serving("", overrides).await
     }
 
+    /// Starts with a config file.
+    pub(crate) async fn start_configured(config: &str, overrides: &[(&str, &str)]) -> Self {
+        let files = Files { config, more_services: "" };
+        Self::start_from(files, named(overrides)).await
+    }
+
     /// Starts with more services than `a` and `b`, written as in the services file.
     pub(crate) async fn start_serving(more: &str, overrides: &[(&str, &str)]) -> Self {
-        let overrides: Vec<_> =
-            overrides.iter().map(|(key, value)| (format!("TOLLGATE__{key}"), (*value).to_owned())).collect();
-        Self::start_in(more, overrides).await
+        Self::start_in(more, named(overrides)).await
     }
 
     /// Starts with variables of an environment, such as `HTTPS_PROXY`.
     pub(crate) async fn start_in(more: &str, variables: Vec<(String, String)>) -> Self {
+        Self::start_from(Files { config: "", more_services: more }, variables).await
+    }
+
+    async fn start_from(files: Files<'_>, variables: Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("services.toml"), services() + more).unwrap();
-        std::fs::write(folder.path().join("tollgate.toml"), "").unwrap();
+        std::fs::write(folder.path().join("services.toml"), services() + files.more_services).unwrap();
+        std::fs::write(folder.path().join("tollgate.toml"), files.config).unwrap();
         let config = folder.path().join("tollgate.toml");
         let profiles = profiles(&config);
         let settings = Settings { profiles, other_profiles: Some(NOVA.to_owned()), ..Settings::default() };
@@ -87,6 +106,7 @@ impl TestGateway {
             ("TOLLGATE__LISTEN__DATA".to_owned(), "127.0.0.1:0".to_owned()),
             ("TOLLGATE__LISTEN__ADMIN".to_owned(), "127.0.0.1:0".to_owned()),
             ("TOLLGATE__UPSTREAM__ENDPOINT".to_owned(), simulator.endpoint()),
+            ("TOLLGATE__UPSTREAM__CONTROL_ENDPOINT".to_owned(), simulator.endpoint()),
         ];
         for (key, value) in variables {
             env.retain(|(known, _)| *known != key);
