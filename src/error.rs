@@ -9,6 +9,7 @@ use crate::identify::IdentifyError;
 use crate::intake::IntakeError;
 use crate::ledger::journal::JournalUnavailable;
 use crate::operation::OperationError;
+use crate::own_profiles::OwnProfilesError;
 use crate::resolve::ResolveError;
 use axum::body::Body;
 use http::header::{CONNECTION, CONTENT_TYPE};
@@ -48,6 +49,9 @@ pub enum GatewayError {
         /// What it asked for.
         operation: Operation,
     },
+    /// The question about the service's own profiles has no answer.
+    #[error(transparent)]
+    OwnProfiles(#[from] OwnProfilesError),
     /// The body did not come as it should.
     #[error(transparent)]
     Intake(#[from] IntakeError),
@@ -118,6 +122,10 @@ impl GatewayError {
                 Fault::new(StatusCode::NOT_FOUND, "UnknownOperationException", "operation_unknown")
             }
             Self::Operation(OperationError::Unsupported) => Fault::invalid("operation_unsupported"),
+            Self::OwnProfiles(OwnProfilesError::Unknown { .. }) => {
+                Fault::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", "profile_unknown")
+            }
+            Self::OwnProfiles(OwnProfilesError::Query(_)) => Fault::invalid("query_malformed"),
             Self::Intake(IntakeError::TooLarge { .. }) => {
                 Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLargeException", "body_too_large")
             }
@@ -196,6 +204,11 @@ mod tests {
             (OperationError::Malformed("id").into(), "400 ValidationException path_malformed"),
             (OperationError::Unknown.into(), "404 UnknownOperationException operation_unknown"),
             (OperationError::Unsupported.into(), "400 ValidationException operation_unsupported"),
+            (
+                OwnProfilesError::Unknown { service: text(), id: text() }.into(),
+                "404 ResourceNotFoundException profile_unknown",
+            ),
+            (OwnProfilesError::Query("no").into(), "400 ValidationException query_malformed"),
             (too_large.into(), "413 RequestEntityTooLargeException body_too_large"),
             (IntakeError::Broken.into(), "400 ValidationException body_unreadable"),
             (IntakeError::Stalled.into(), "400 ValidationException body_unreadable"),

@@ -25,13 +25,14 @@ pub use swap::{Swap, SwapError};
 use crate::clock::Clock;
 use crate::discovery::Progress;
 use crate::domain::{RequestId, ServiceName};
-use crate::error::{GatewayError, X_TOLLGATE_REQUEST_ID, insert_id};
+use crate::error::{GatewayError, X_AMZN_REQUESTID, X_TOLLGATE_REQUEST_ID, insert_id};
 use crate::forward::credentials::Signers;
 use crate::forward::{Forward, Outgoing, headers};
 use crate::identify::{Caller, identify};
 use crate::intake;
 use crate::metrics::{Metrics, UNKNOWN_SERVICE};
 use crate::operation::{self, Target};
+use crate::own_profiles::Question;
 use crate::record::Recorder;
 use crate::shutdown::Shutdown;
 use crate::tap;
@@ -139,7 +140,14 @@ impl Gateway {
         }
         let snapshot = self.snapshot.load_full();
         let uri = received.uri.clone();
-        let target = operation::parse(&received.method, uri.path()).map_err(|error| (None, error.into()))?;
+        let target = match operation::parse(&received.method, uri.path()) {
+            Ok(target) => target,
+            Err(error) => {
+                let question = Question::parse(&received.method, uri.path());
+                let question = question.ok_or((None, error.into()))?;
+                return own_profiles(&received, &snapshot, &question);
+            }
+        };
         let identity = &snapshot.config.identity;
         let caller = identify(identity, &snapshot.catalog, &received.headers, target.service)
             .map_err(|error| (None, error.into()))?;
@@ -236,4 +244,21 @@ impl Gateway {
         self.metrics.rejected(service, code);
         tracing::info!(%id, service, code, %error, "refused");
     }
+}
+
+/// Tells a service of its own profiles, as the control plane would.
+fn own_profiles(
+    received: &Received,
+    snapshot: &Snapshot,
+    question: &Question<'_>,
+) -> Result<Response<Body>, (Option<ServiceName>, GatewayError)> {
+    let identity = &snapshot.config.identity;
+    let caller = identify(identity, &snapshot.catalog, &received.headers, question.service)
+        .map_err(|error| (None, error.into()))?;
+    let service = &caller.service;
+    let answer = question.answer(received.uri.query(), snapshot, service);
+    let mut response = answer.map_err(|error| (Some(service.name.clone()), error.into()))?;
+    insert_id(response.headers_mut(), &X_AMZN_REQUESTID, received.id);
+    insert_id(response.headers_mut(), &X_TOLLGATE_REQUEST_ID, received.id);
+    Ok(response)
 }

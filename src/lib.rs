@@ -35,6 +35,7 @@ pub mod inventory;
 pub mod ledger;
 pub mod metrics;
 pub mod operation;
+pub mod own_profiles;
 pub mod price;
 pub mod provision;
 pub mod record;

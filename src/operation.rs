@@ -64,7 +64,7 @@ pub fn parse<'a>(method: &Method, path: &'a str) -> Result<Target<'a>, Operation
 }
 
 /// Takes `/s/{service}` off the front.
-fn split_service(path: &str) -> (Option<&str>, &str) {
+pub(crate) fn split_service(path: &str) -> (Option<&str>, &str) {
     let Some(rest) = path.strip_prefix("/s/") else { return (None, path) };
     match rest.find('/') {
         Some(end) => {

@@ -10,6 +10,7 @@ mod problem;
 mod tests;
 mod world;
 
+pub(crate) use name::name as profile_name;
 pub use problem::Problem;
 
 use crate::config::ServicesFile;

@@ -19,7 +19,7 @@ const MODEL_SHARE: usize = 25;
 ///
 /// It is service and model with a space between them; where AWS does not take that, as much of it as it takes, and
 /// a hash.
-pub(super) fn name(service: &ServiceName, source: &ModelId) -> String {
+pub(crate) fn name(service: &ServiceName, source: &ModelId) -> String {
     let plain = format!("{service} {source}");
     if is_legal(&plain) {
         return plain;

@@ -23,6 +23,8 @@ const FOREIGN: &str = "403 AccessDeniedException profile_foreign";
 const DENIED: &str = "403 AccessDeniedException operation_denied";
 const MALFORMED: &str = "400 ValidationException path_malformed";
 const NO_OPERATION: &str = "404 UnknownOperationException operation_unknown";
+const NO_PROFILE: &str = "404 ResourceNotFoundException profile_unknown";
+const BAD_QUERY: &str = "400 ValidationException query_malformed";
 const UNSUPPORTED: &str = "400 ValidationException operation_unsupported";
 pub(crate) const TOO_LARGE: &str = "413 RequestEntityTooLargeException body_too_large";
 pub(crate) const UNREADABLE: &str = "400 ValidationException body_unreadable";
@@ -252,8 +254,15 @@ async fn operations_that_are_none_or_not_allowed_are_refused() {
             ("GET /", &[A], NO_OPERATION, "unknown"),
             ("POST /", &[], NO_OPERATION, "unknown"),
             ("OPTIONS *", &[A], NO_OPERATION, "unknown"),
-            ("GET /inference-profiles", &[A], NO_OPERATION, "unknown"),
-            ("GET /s/a/inference-profiles?type=APPLICATION", &[], NO_OPERATION, "unknown"),
+            ("POST /inference-profiles", &[A], NO_OPERATION, "unknown"),
+            ("DELETE /inference-profiles/anova", &[A], NO_OPERATION, "unknown"),
+            ("GET /x/inference-profiles", &[A], NO_OPERATION, "unknown"),
+            ("GET /inference-profiles", &[], MISSING, "unknown"),
+            ("GET /inference-profiles/bnova", &[A], NO_PROFILE, "a"),
+            ("GET /inference-profiles/%zz", &[A], NO_PROFILE, "a"),
+            ("GET /inference-profiles?maxResults=0", &[A], BAD_QUERY, "a"),
+            ("GET /inference-profiles?type=OTHER", &[A], BAD_QUERY, "a"),
+            ("GET /inference-profiles?nextToken=bnova", &[A], BAD_QUERY, "a"),
             ("GET /foundation-models", &[A], NO_OPERATION, "unknown"),
             ("POST /healthz", &[A], NO_OPERATION, "unknown"),
             ("GET /metrics", &[A], NO_OPERATION, "unknown"),

@@ -139,7 +139,7 @@ async fn many_profiles_under_throttling_do_not_hold_up_calls() {
     for number in 0..1_100 {
         run.control.add(own(&format!("p{number:09}"), &service(number))).unwrap();
     }
-    run.control.throttle(Action::ListTagsForResource, 200);
+    run.control.throttle(Action::ListTagsForResource, 400);
     run.begin();
     // Some seconds' worth of tags, while the services of the file go on.
     until("the last of the services", || async {

@@ -61,6 +61,8 @@ mod multiplexed;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod own_profiles;
+#[cfg(test)]
 mod passing;
 #[cfg(test)]
 #[path = "../support/postgres.rs"]
