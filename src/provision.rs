@@ -1,15 +1,17 @@
 //! What the services file asks for against what AWS has, as a plan.
 //!
-//! Pure: the same files and the same inventory lead to the same plan. Carried out whole, a plan leaves nothing to plan;
-//! broken off anywhere, the next plan leads to the same end.
+//! Planning is pure: the same files and the same inventory lead to the same plan. Carried out whole, a plan leaves
+//! nothing to plan; broken off anywhere, the next plan leads to the same end.
 
+mod carry;
 mod name;
 mod planner;
 mod problem;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod world;
 
+pub use carry::CarryError;
 pub(crate) use name::name as profile_name;
 pub use problem::Problem;
 

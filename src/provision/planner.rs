@@ -20,6 +20,8 @@ pub(super) struct Planner<'a> {
     plan: Plan,
     /// The profiles that are not unused, whatever else they are.
     involved: BTreeSet<&'a ProfileArn>,
+    /// The untagged profiles that have been pointed at.
+    pointed_at: BTreeSet<&'a ProfileArn>,
 }
 
 /// A model that a service is to have a profile of.
@@ -45,7 +47,14 @@ impl<'a> Planner<'a> {
         settings: &'a Settings,
     ) -> Self {
         let world = World::of(services, inventory, discovered, settings);
-        Self { services, settings, world, plan: Plan::default(), involved: BTreeSet::new() }
+        Self {
+            services,
+            settings,
+            world,
+            plan: Plan::default(),
+            involved: BTreeSet::new(),
+            pointed_at: BTreeSet::new(),
+        }
     }
 
     pub(super) fn plan(mut self) -> Plan {
@@ -214,9 +223,12 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Says which profiles could have been used instead.
+    /// Says which profiles could have been used instead: each once, however many services ask for its model.
     fn point_at_strays(&mut self, wish: Wish<'a>, place: &Place) {
         for arn in self.world.strays(place, wish.model) {
+            if !self.pointed_at.insert(arn) {
+                continue;
+            }
             let (service, model) = (wish.spec.name.clone(), wish.model.clone());
             self.plan.problems.push(Problem::Untagged { arn: arn.clone(), service, model });
         }

@@ -163,10 +163,28 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// Tells whether something that is asked for cannot be had until it is mended.
+    pub fn is_blocking(&self) -> bool {
+        match self {
+            Self::Unavailable { .. }
+            | Self::Ambiguous { .. }
+            | Self::Unread { .. }
+            | Self::NotActive { .. }
+            | Self::Foreign { .. }
+            | Self::TooManyTags { .. } => true,
+            Self::Untagged { .. } | Self::Duplicate { .. } | Self::Gone { .. } | Self::OtherModel { .. } => {
+                false
+            }
+        }
+    }
+}
+
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
+        let mut map = serializer.serialize_map(Some(3))?;
         map.serialize_entry("problem", self.kind())?;
+        map.serialize_entry("blocking", &self.is_blocking())?;
         map.serialize_entry("message", &self.to_string())?;
         map.end()
     }
@@ -179,3 +197,6 @@ fn instead(others: &[ModelId]) -> String {
 fn listed(models: &[ModelId], between: &str) -> String {
     models.iter().map(ModelId::as_str).collect::<Vec<_>>().join(between)
 }
+
+#[cfg(test)]
+mod tests;

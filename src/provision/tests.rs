@@ -205,6 +205,8 @@ fn what_the_services_file_has_wrong_is_made_anew() {
     assert_eq!(planned(pin(), &other), (create.clone(), vec!["other_model"]));
     let untagged = aws(&[("q", &["v.m"], &[])]);
     assert_eq!(planned(spec("a", &["v.m"], &[]), &untagged), (create, vec!["untagged"]));
+    let both = plan(&file([spec("a", &["v.m"], &[]), spec("b", &["v.m"], &[])]), &untagged, &settings());
+    assert_eq!((both.changes.len(), both.problems.len()), (2, 1));
     // Nobody has looked where it is.
     let mut far = spec("a", &["v.m"], &[]);
     far.profiles = vec![(model("v.m"), arn("eu-west-1", "p"))];
@@ -254,10 +256,26 @@ fn problems_say_what_to_do() {
         serde_json::to_value(&plan.problems).unwrap(),
         serde_json::json!([{
             "problem": "unavailable",
+            "blocking": true,
             "message": "service 'a': us-west-2 has no system-defined profile eu.v.m, but global.v.m and us.v.m; \
                         correct `models`, or plan for a region that has it with --region",
         }])
     );
+}
+
+/// Returns a plan with a change of every kind, something unused and a problem.
+pub(crate) fn sample() -> Plan {
+    let lying = (SOURCE_TAG, "global.v.m");
+    let all = aws(&[
+        ("tagged", &["v.m"], &[A, ("team", "of b")]),
+        ("lying", &["v.lone"], &[A, TEAM, lying]),
+        ("unasked", &["v.other"], &[A]),
+    ]);
+    let services = file([spec("a", &["us.v.m", "v.m", "global.v.m", "eu.v.m"], &[])]);
+    let kept = plan(&services, &all, &settings());
+    let mut deleted = plan(&services, &all, &Settings { unused: Leftovers::Deleted, ..settings() });
+    deleted.unused = kept.unused;
+    deleted
 }
 
 const IDS: [&str; 9] =
