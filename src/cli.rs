@@ -16,6 +16,7 @@ mod keys;
 mod ledger;
 mod output;
 mod prices;
+mod profiles;
 mod progress;
 mod records;
 mod report;
@@ -83,6 +84,9 @@ pub enum Command {
     /// Creates, lists and revokes service keys, whose hashes are in the services file.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Lists the application inference profiles in AWS, and makes and tags those that the services file asks for.
+    #[command(subcommand)]
+    Profiles(profiles::ProfilesCommand),
     /// Shows what calls cost, and checks the company's own prices.
     #[command(subcommand)]
     Prices(prices::PricesCommand),
@@ -149,6 +153,7 @@ pub fn run(cli: Cli, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<
         Command::Healthcheck(args) => healthcheck::run(&mut context, &args),
         Command::Services(command) => services::run(&mut context, command),
         Command::Keys(command) => keys::run(&mut context, command),
+        Command::Profiles(command) => profiles::run(&mut context, command),
         Command::Prices(command) => prices::run(&mut context, command),
         Command::Records(args) => records::run(&mut context, &args),
         Command::Report(args) => report::run(&mut context, &args),

@@ -20,7 +20,7 @@ pub use ca_bundle::CaBundle;
 pub use egress::{Egress, is_variable};
 pub use file_read::{FileRead, FileState};
 pub(crate) use load::load_looking;
-pub use load::{Loaded, load, load_edited, load_files, load_settings};
+pub use load::{Loaded, load, load_access, load_edited, load_files, load_settings};
 pub use proxies::{Proxies, Proxy};
 
 use crate::domain::{ModelId, Operation, ProfileArn, Region, RoleArn, ServiceName};

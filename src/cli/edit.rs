@@ -3,7 +3,7 @@
 use super::services::AddArgs;
 use super::{Context, Failure};
 use crate::config::{load_edited, load_files, load_settings};
-use crate::domain::ServiceName;
+use crate::domain::{ModelId, ProfileArn, ServiceName};
 use crate::replace::{lock_folder, replace};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -78,6 +78,37 @@ impl ServicesEditor {
         let comments = text_of(Some(self.document.trailing()));
         self.document.set_trailing("");
         if comments.trim().is_empty() { String::new() } else { format!("{}\n\n", comments.trim_end()) }
+    }
+
+    /// Names the profile that a service has for a model, in place of the one that is named.
+    pub(super) fn set_profile(
+        &mut self,
+        service: &ServiceName,
+        model: &ModelId,
+        arn: &ProfileArn,
+    ) -> Result<(), Failure> {
+        let service = self.service(service)?;
+        if service.get("profiles").is_none() {
+            let mut profiles = Table::new();
+            profiles.decor_mut().set_prefix("\n");
+            service.insert("profiles", Item::Table(profiles));
+        }
+        let Some(profiles) = service.get_mut("profiles").and_then(Item::as_table_like_mut) else {
+            return Ok(());
+        };
+        let is_same = |key: &&str| ModelId::parse(key).is_ok_and(|key| key.bare() == model.as_str());
+        let key = profiles.iter().map(|(key, _)| key).find(is_same).unwrap_or(model.as_str()).to_owned();
+        match profiles.get_mut(&key).and_then(Item::as_value_mut) {
+            Some(value) => {
+                let decor = value.decor().clone();
+                *value = Value::from(arn.as_str());
+                *value.decor_mut() = decor;
+            }
+            None => {
+                profiles.insert(&key, toml_edit::value(arn.as_str()));
+            }
+        }
+        Ok(())
     }
 
     /// Removes a service and the comment just above it.

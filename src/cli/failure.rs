@@ -1,6 +1,7 @@
 //! Why a command was not done, and what to do about it.
 
 use super::table::counted;
+use crate::aws::AwsError;
 use crate::config::Problems;
 use crate::server::StartError;
 use std::io::{self, ErrorKind, Write};
@@ -88,6 +89,12 @@ impl From<StartError> for Failure {
         let is_unusable = matches!(error, StartError::Ledger(_));
         let message = format!("{:#}", anyhow::Error::new(error));
         if is_unusable { Self::Unusable { message, hint } } else { Self::Refused { message, hint } }
+    }
+}
+
+impl From<AwsError> for Failure {
+    fn from(error: AwsError) -> Self {
+        Self::refused(error.to_string(), error.hint())
     }
 }
 

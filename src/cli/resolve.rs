@@ -146,7 +146,7 @@ fn reason(miss: Miss) -> &'static str {
 }
 
 /// Returns where calls under a source model are served, which is part of the price.
-fn routing(source: &ModelId) -> String {
+pub(super) fn routing(source: &ModelId) -> String {
     match source.geography() {
         None => "in-region".to_owned(),
         Some("global") => "global".to_owned(),

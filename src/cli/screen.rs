@@ -56,6 +56,16 @@ impl Paint {
         self.with("36", text)
     }
 
+    /// Returns what is added.
+    pub(super) fn added(self, text: &str) -> String {
+        self.with("32", text)
+    }
+
+    /// Returns what is taken away.
+    pub(super) fn removed(self, text: &str) -> String {
+        self.with("31", text)
+    }
+
     /// Returns what calls for attention.
     pub(super) fn warning(self, text: &str) -> String {
         self.with("33", text)

@@ -3,7 +3,7 @@
 use super::{Context, Failure};
 use crate::access_log::{AccessLog, AccessLogGuard};
 use crate::clock::Clock;
-use crate::config::{self, Egress, Loaded, load};
+use crate::config::{self, Egress, Upstream, load};
 use crate::forward::Client;
 use crate::forward::credentials::{self, CredentialsCache};
 use crate::server::reload::Sources;
@@ -37,7 +37,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Failure> {
     };
     let runtime = Runtime::new().map_err(|error| no_runtime(&error))?;
     runtime.block_on(async {
-        let provider = default_chain(&loaded).await?;
+        let provider = default_chain(&loaded.config.upstream, &loaded.egress).await?;
         let server = Server::start(loaded, Surroundings { credentials: provider, access_log }).await?;
         until_told_to_stop(&server, sources).await?;
         server.stop().await;
@@ -94,8 +94,11 @@ fn tell_of_proxies(egress: &Egress) {
     }
 }
 
-async fn default_chain(loaded: &Loaded) -> Result<SharedCredentialsProvider, StartError> {
-    let (upstream, egress) = (&loaded.config.upstream, &loaded.egress);
+/// Returns where the gateway's own credentials come from.
+pub(super) async fn default_chain(
+    upstream: &Upstream,
+    egress: &Egress,
+) -> Result<SharedCredentialsProvider, StartError> {
     // The SDK panics where there are no CA certificates.
     Client::new(upstream.connect_timeout, egress, Clock::system()).map_err(StartError::Tls)?;
     let chain = credentials::default_chain(&upstream.region, egress.ca_bundle.as_ref()).await;

@@ -1,3 +1,4 @@
+mod pins;
 mod resolve;
 
 use super::*;

@@ -92,6 +92,17 @@ pub fn load_settings(
     done(config, sheet.problems)
 }
 
+/// Reads the config file alone, and how calls leave this machine: for commands that ask AWS, and need no services.
+pub fn load_access(
+    path: &Path,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<(Config, Egress), Problems> {
+    let env: Vec<(String, String)> = env.into_iter().collect();
+    let (config, mut sheet) = read_config(path, env.iter().cloned());
+    let egress = egress::read(&config.upstream, &env, &mut sheet);
+    done((config, egress), sheet.problems)
+}
+
 fn finish(
     mut files: Vec<FileRead>,
     config: Config,

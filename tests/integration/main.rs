@@ -70,6 +70,8 @@ mod postgres;
 #[cfg(test)]
 mod prices;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod proxied;
