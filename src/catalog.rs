@@ -6,7 +6,7 @@ mod tests;
 
 use crate::config::ServicesFile;
 use crate::discovery::{Discovered, Finding, SourceKnowledge};
-use crate::domain::{ModelId, Operation, ProfileArn, ServiceName};
+use crate::domain::{ModelId, ModelPattern, Operation, ProfileArn, ServiceName};
 use merge::Merge;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -36,6 +36,8 @@ pub struct Service {
     pub aliases: BTreeMap<String, ModelId>,
     /// Operations beyond those that every service may use.
     pub allowed_operations: Vec<Operation>,
+    /// The models that profiles are made of at the first call, where they are at all; none is all.
+    pub allowed_models: Vec<ModelPattern>,
 }
 
 /// An application inference profile of a service.
@@ -68,6 +70,7 @@ impl Catalog {
                 default_model: spec.default_model.clone(),
                 aliases: spec.aliases.clone(),
                 allowed_operations: spec.allowed_operations.clone(),
+                allowed_models: spec.allowed_models.clone(),
             });
         }
         for name in discovered.services.keys() {
@@ -90,6 +93,7 @@ impl Catalog {
                 default_model: None,
                 aliases: BTreeMap::new(),
                 allowed_operations: Vec::new(),
+                allowed_models: Vec::new(),
             });
         }
     }
@@ -141,5 +145,11 @@ impl Service {
     /// Tells whether the service may use an operation.
     pub fn may_use(&self, operation: Operation) -> bool {
         operation.is_allowed_by_default() || self.allowed_operations.contains(&operation)
+    }
+
+    /// Tells whether a profile of a model may be made for the service at its first call.
+    pub fn may_have(&self, model: &ModelId) -> bool {
+        self.allowed_models.is_empty()
+            || self.allowed_models.iter().any(|pattern| pattern.fits(model.as_str()))
     }
 }

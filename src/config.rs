@@ -23,7 +23,7 @@ pub(crate) use load::load_looking;
 pub use load::{Loaded, load, load_access, load_edited, load_files, load_settings};
 pub use proxies::{Proxies, Proxy};
 
-use crate::domain::{ModelId, Operation, ProfileArn, Region, RoleArn, ServiceName};
+use crate::domain::{ModelId, ModelPattern, Operation, ProfileArn, Region, RoleArn, ServiceName};
 use crate::ledger::journal::Fsync;
 use crate::ledger::store::StoreUrl;
 use http::HeaderName;
@@ -314,6 +314,8 @@ pub enum UnmappedModel {
     Reject,
     /// The call is forwarded as asked, attributed in the ledger only.
     Passthrough,
+    /// The profile is made, if the service may use the model, and then the call is forwarded under it.
+    Provision,
 }
 
 /// The services, as a services file declares them.
@@ -342,4 +344,24 @@ pub struct ServiceSpec {
     pub key_sha256: Vec<[u8; 32]>,
     /// Operations beyond those that every service may use.
     pub allowed_operations: Vec<Operation>,
+    /// The models, by patterns of their ids, that profiles are made of at the first call
+    /// ([`UnmappedModel::Provision`]); none is all.
+    pub allowed_models: Vec<ModelPattern>,
+}
+
+impl ServiceSpec {
+    /// Returns a service of which nothing is said but its name.
+    pub fn new(name: ServiceName) -> Self {
+        Self {
+            name,
+            tags: BTreeMap::new(),
+            models: Vec::new(),
+            profiles: Vec::new(),
+            default_model: None,
+            aliases: BTreeMap::new(),
+            key_sha256: Vec::new(),
+            allowed_operations: Vec::new(),
+            allowed_models: Vec::new(),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod charge;
 mod model;
+mod model_pattern;
 mod money;
 mod operation;
 mod profile;
@@ -14,6 +15,7 @@ mod usage;
 
 pub use charge::Charge;
 pub use model::{InvalidModelId, ModelId};
+pub use model_pattern::{InvalidModelPattern, ModelPattern};
 pub use money::{InvalidMoney, Money};
 pub use operation::Operation;
 pub use profile::{InvalidProfileArn, ProfileArn, Region};

@@ -4,7 +4,7 @@
 
 use crate::domain::{Operation, RequestId, ServiceName};
 use crate::forward::ForwardError;
-use crate::gateway::RouteError;
+use crate::gateway::{NotMade, RouteError};
 use crate::identify::IdentifyError;
 use crate::intake::IntakeError;
 use crate::ledger::journal::JournalUnavailable;
@@ -39,6 +39,9 @@ pub enum GatewayError {
     /// There is no way to the model for the service.
     #[error(transparent)]
     Route(#[from] RouteError),
+    /// The profile that the call lacks could not be made.
+    #[error(transparent)]
+    NotMade(#[from] NotMade),
     /// The service may not use the operation.
     #[error(
         "service '{service}' may not use {operation}: add it to allowed_operations under [services.{service}]"
@@ -106,15 +109,17 @@ impl GatewayError {
             Self::Identify(IdentifyError::Unknown(_)) => Fault::denied("service_unknown"),
             Self::Identify(IdentifyError::Conflict(_)) => Fault::denied("identity_conflict"),
             Self::Identify(IdentifyError::KeyInvalid) => Fault::denied("key_invalid"),
-            Self::Route(RouteError::Resolve(ResolveError::Unmapped { .. })) => {
-                Fault::denied("model_unmapped")
-            }
             Self::Route(RouteError::Resolve(ResolveError::Ambiguous { .. })) => {
                 Fault::invalid("model_ambiguous")
             }
             Self::Route(RouteError::Resolve(ResolveError::Foreign { .. })) => {
                 Fault::denied("profile_foreign")
             }
+            Self::NotMade(error) if error.is_transient => Fault::unavailable("profile_unmade"),
+            Self::NotMade(_)
+            | Self::Route(RouteError::Resolve(
+                ResolveError::Unmapped { .. } | ResolveError::NotAllowed { .. } | ResolveError::Unmade(_),
+            )) => Fault::denied("model_unmapped"),
             Self::OperationDenied { .. } => Fault::denied("operation_denied"),
             Self::Operation(OperationError::NoModel | OperationError::Malformed(_))
             | Self::Route(RouteError::Malformed) => Fault::invalid("path_malformed"),

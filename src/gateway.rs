@@ -8,6 +8,7 @@ mod held_frame;
 mod interrupted;
 mod labels;
 mod last_words;
+mod provision;
 mod relay;
 mod route;
 mod snapshot;
@@ -17,6 +18,7 @@ pub use client_line::ClientLine;
 pub use clock_skew::ClockSkew;
 pub use held_frame::HeldFrame;
 pub(crate) use interrupted::interrupted;
+pub use provision::{NotMade, Provisioner};
 pub use route::{Destination, Route, RouteError};
 pub use snapshot::{Basis, Setting, Snapshot};
 pub(crate) use swap::tell;
@@ -34,6 +36,7 @@ use crate::metrics::{Metrics, UNKNOWN_SERVICE};
 use crate::operation::{self, Target};
 use crate::own_profiles::Question;
 use crate::record::Recorder;
+use crate::resolve::ResolveError;
 use crate::shutdown::Shutdown;
 use crate::tap;
 use arc_swap::ArcSwap;
@@ -61,6 +64,8 @@ pub struct Gateway {
     pub discovery: Option<Progress>,
     /// Who signs calls.
     pub signers: Arc<Signers>,
+    /// Makes the profiles that calls lack, where the config says so.
+    pub provisioner: Provisioner,
     /// All metrics.
     pub metrics: Arc<Metrics>,
     /// The stages of the gateway's end.
@@ -97,7 +102,7 @@ struct Asked<'a> {
 
 impl Gateway {
     /// Answers a request: with upstream's answer, or with a fault of the gateway's own.
-    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+    pub async fn handle(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         let (received, mut body) = self.receive(request);
         let id = received.id;
         let awaits_leave = headers::expects_continue(&received.headers);
@@ -131,7 +136,7 @@ impl Gateway {
 
     /// Finds out who calls what, and serves it. A refusal says whose call it was, where that is known.
     async fn answer(
-        &self,
+        self: &Arc<Self>,
         received: Received,
         body: &mut Body,
     ) -> Result<Response<Body>, (Option<ServiceName>, GatewayError)> {
@@ -158,7 +163,7 @@ impl Gateway {
 
     /// Takes a service's call through the stages. What fails before it goes upstream is refused and has no record.
     async fn serve(
-        &self,
+        self: &Arc<Self>,
         received: Received,
         asked: Asked<'_>,
         body: &mut Body,
@@ -167,7 +172,14 @@ impl Gateway {
         if !caller.service.may_use(operation) {
             return Err(GatewayError::OperationDenied { service: caller.service.name.clone(), operation });
         }
-        let route = snapshot.route(&caller.service, operation, &resource)?;
+        let route = match snapshot.route(&caller.service, operation, &resource) {
+            Err(RouteError::Resolve(ResolveError::Unmade(wish))) => {
+                self.provide(&wish).await?;
+                let snapshot = self.snapshot.load_full();
+                snapshot.route(snapshot.service(&wish.service)?, operation, &resource)?
+            }
+            found => found?,
+        };
         let began_waiting = self.clock.instant();
         let body = intake::read(&received.headers, body, snapshot.config.listen.body_limit_bytes).await?;
         let waited = self.clock.instant().duration_since(began_waiting);

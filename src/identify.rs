@@ -131,6 +131,7 @@ mod tests {
             aliases: std::collections::BTreeMap::default(),
             key_sha256: vec![Sha256::digest(key.as_bytes()).into()],
             allowed_operations: Vec::new(),
+            allowed_models: Vec::new(),
         };
         let catalog = Catalog::build(
             &ServicesFile { services: vec![spec("a", "tg_a"), spec("b", "tg_b")] },

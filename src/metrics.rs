@@ -267,6 +267,11 @@ impl Metrics {
         self.catalog.failed();
     }
 
+    /// Counts a profile that was to be made for a service at its first call.
+    pub fn provisioned<T, E>(&self, service: &ServiceName, result: &Result<T, E>) {
+        self.catalog.provisioned(service, if result.is_ok() { "ok" } else { "failed" });
+    }
+
     /// Says how the ledger fares.
     pub fn ledger(&self, state: LedgerState) {
         self.ledger.say(state);

@@ -51,6 +51,15 @@ pub enum Miss {
     Ambiguous,
 }
 
+/// A profile that a service is to have.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Wish {
+    /// Whose it is to be.
+    pub service: ServiceName,
+    /// The id of the foundation model or system-defined profile that it is to be copied from.
+    pub model: ModelId,
+}
+
 /// Why a model id stands for nothing that the service may use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
@@ -60,6 +69,21 @@ pub enum ResolveError {
         remedy(service, model)
     )]
     Unmapped {
+        /// The calling service.
+        service: ServiceName,
+        /// What it asked for.
+        model: String,
+        /// What it could have asked for.
+        has: String,
+    },
+    /// No profile fits yet: one is to be made, as `unmapped_model` says.
+    #[error("service '{}' has no profile for model '{}' yet: the first call makes it", .0.service, .0.model)]
+    Unmade(Wish),
+    /// No profile fits, and none is to be made.
+    #[error(
+        "service '{service}' has no profile for model '{model}', and its allowed_models take none such; it has {has}"
+    )]
+    NotAllowed {
         /// The calling service.
         service: ServiceName,
         /// What it asked for.
@@ -125,11 +149,32 @@ pub fn resolve<'a>(
     }
     match unmapped {
         UnmappedModel::Passthrough => Ok(Resolved::Passthrough),
-        UnmappedModel::Reject => Err(ResolveError::Unmapped {
+        UnmappedModel::Provision => Err(wish(service, meant, asked)),
+        UnmappedModel::Reject => Err(unmapped_error(service, asked)),
+    }
+}
+
+fn unmapped_error(service: &Service, asked: &ModelId) -> ResolveError {
+    ResolveError::Unmapped {
+        service: service.name.clone(),
+        model: asked.to_string(),
+        has: listed(service.profiles.iter().collect()),
+    }
+}
+
+/// Returns the profile that would fit, if there can be one and the service may have it.
+fn wish(service: &Service, meant: &ModelId, asked: &ModelId) -> ResolveError {
+    let source = ModelId::parse(meant.bare()).ok();
+    match source.filter(|source| !source.as_str().starts_with("arn:") && source.as_str() != "default") {
+        None => unmapped_error(service, asked),
+        Some(model) if service.may_have(&model) => {
+            ResolveError::Unmade(Wish { service: service.name.clone(), model })
+        }
+        Some(model) => ResolveError::NotAllowed {
             service: service.name.clone(),
-            model: asked.to_string(),
+            model: model.to_string(),
             has: listed(service.profiles.iter().collect()),
-        }),
+        },
     }
 }
 
@@ -238,6 +283,7 @@ mod tests {
             aliases: BTreeMap::from([("fast".to_owned(), model("us.amazon.nova-lite-v1:0"))]),
             key_sha256: Vec::new(),
             allowed_operations: Vec::new(),
+            allowed_models: Vec::new(),
         };
         let a = [
             ("us.amazon.nova-lite-v1:0", "lite"),

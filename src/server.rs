@@ -18,7 +18,7 @@ use crate::domain::RequestId;
 use crate::error::GatewayError;
 use crate::forward::credentials::{CredentialsCache, Signers};
 use crate::forward::{Client, Forward};
-use crate::gateway::{Basis, ClockSkew, Gateway, Setting, Snapshot, Swap, interrupted, tell};
+use crate::gateway::{Basis, ClockSkew, Gateway, Provisioner, Setting, Snapshot, Swap, interrupted, tell};
 use crate::inventory::Inventory;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
@@ -91,6 +91,7 @@ impl Server {
         let access = Access::new(surroundings.credentials, &egress, clock);
         let access = access.map_err(|error| StartError::Internal("the AWS SDK", format!("{error:#}")))?;
         let signers = Arc::new(signers(&access, &config.upstream, &shutdown));
+        let aws = Aws::new(&access, &config.upstream);
         let setting = Setting {
             signers: Arc::clone(&signers),
             metrics: Arc::clone(&metrics),
@@ -105,6 +106,7 @@ impl Server {
             swap: Swap::default(),
             discovery,
             signers,
+            provisioner: Provisioner::new(aws.clone(), clock),
             metrics,
             shutdown,
             clock,
@@ -117,7 +119,7 @@ impl Server {
             admin: admin_address,
             grace: listen.shutdown_grace,
             gateway,
-            aws: Aws::new(&access, &config.upstream),
+            aws,
             closing: CancellationToken::new(),
         };
         server.serve(data, admin, &listen);

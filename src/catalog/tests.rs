@@ -17,14 +17,9 @@ fn model(id: &str) -> ModelId {
 
 fn spec(service: &str, tags: &[(&str, &str)], profiles: &[(&str, ProfileArn)]) -> ServiceSpec {
     ServiceSpec {
-        name: name(service),
         tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-        models: Vec::new(),
         profiles: profiles.iter().map(|(source, arn)| (model(source), arn.clone())).collect(),
-        default_model: None,
-        aliases: BTreeMap::new(),
-        key_sha256: Vec::new(),
-        allowed_operations: Vec::new(),
+        ..ServiceSpec::new(name(service))
     }
 }
 

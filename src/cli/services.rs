@@ -5,7 +5,7 @@ use super::keys::key_id;
 use super::table::write_table;
 use super::{Context, Failure, Format, service_name, write_json};
 use crate::config::{ServiceSpec, load_files};
-use crate::domain::{ModelId, ProfileArn, ServiceName};
+use crate::domain::{ModelId, ModelPattern, ProfileArn, ServiceName};
 use clap::{Args, Subcommand};
 use std::collections::BTreeMap;
 
@@ -57,6 +57,7 @@ struct Listed<'a> {
     aliases: &'a BTreeMap<String, ModelId>,
     key_ids: Vec<String>,
     allowed_operations: &'a [crate::domain::Operation],
+    allowed_models: Vec<&'a str>,
 }
 
 /// Runs one of the commands.
@@ -114,6 +115,7 @@ fn listed(service: &ServiceSpec) -> Listed<'_> {
         aliases: &service.aliases,
         key_ids: service.key_sha256.iter().map(key_id).collect(),
         allowed_operations: &service.allowed_operations,
+        allowed_models: service.allowed_models.iter().map(ModelPattern::as_str).collect(),
     }
 }
 

@@ -21,6 +21,11 @@ pub(super) fn check_config(config: &Config, sheet: &mut Sheet) {
     if collide(listen.data, listen.admin) {
         sheet.wrong_key("listen.admin", format!("listen.data takes the same port, {}", listen.data));
     }
+    if config.catalog.unmapped_model == UnmappedModel::Provision && !config.catalog.discover {
+        let message =
+            "\"provision\" needs catalog.discover = true: else nobody knows which profiles there are already";
+        sheet.wrong_key("catalog.unmapped_model", message);
+    }
     let upstream = &config.upstream;
     for (key, endpoint) in
         [("upstream.endpoint", &upstream.endpoint), ("upstream.control_endpoint", &upstream.control_endpoint)]
@@ -129,7 +134,7 @@ fn check_profiles(service: &ServiceSpec, sheet: &mut Sheet) {
 
 /// What is to be made in AWS can be tagged there.
 fn check_tags(config: &Config, service: &ServiceSpec, sheet: &mut Sheet) {
-    if service.models.is_empty() {
+    if service.models.is_empty() && config.catalog.unmapped_model != UnmappedModel::Provision {
         return;
     }
     let key = key_of(&service.name, "tags");

@@ -3,7 +3,7 @@
 use super::settings::alias;
 use super::tags::MAX_VALUE;
 use super::{ServiceSpec, ServicesFile};
-use crate::domain::{ModelId, Operation, ProfileArn, ServiceName};
+use crate::domain::{ModelId, ModelPattern, Operation, ProfileArn, ServiceName};
 use crate::sheet::{Section, Sheet, dotted};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +54,7 @@ fn read_service(mut section: Section<'_>, name: ServiceName) -> ServiceSpec {
             .collect::<BTreeMap<_, _>>(),
         key_sha256: section.read_list("key_sha256", hash).unwrap_or_default(),
         allowed_operations: section.read_list("allowed_operations", operation).unwrap_or_default(),
+        allowed_models: section.read_list("allowed_models", pattern).unwrap_or_default(),
     };
     section.finish();
     spec
@@ -80,6 +81,10 @@ fn operation(name: &str) -> Result<Operation, String> {
         let names: Vec<&str> = Operation::ALL.into_iter().map(Operation::name).collect();
         format!("'{name}' is no operation; use {}", names.join(", "))
     })
+}
+
+fn pattern(text: &str) -> Result<ModelPattern, String> {
+    ModelPattern::parse(text).map_err(|error| format!("'{text}' is {error}"))
 }
 
 /// Returns the 32 bytes of 64 hexadecimal digits.

@@ -129,7 +129,12 @@ fn read_identity(mut section: Section<'_>, identity: &mut Identity) {
 fn read_catalog(mut section: Section<'_>, catalog: &mut CatalogSettings, folder: &Path) {
     section.read_text("services", &mut catalog.services, |path| file(path, folder));
     section.read_text("unmapped_model", &mut catalog.unmapped_model, |word| {
-        choice(word, &[("reject", UnmappedModel::Reject), ("passthrough", UnmappedModel::Passthrough)])
+        let choices = [
+            ("reject", UnmappedModel::Reject),
+            ("passthrough", UnmappedModel::Passthrough),
+            ("provision", UnmappedModel::Provision),
+        ];
+        choice(word, &choices)
     });
     catalog.aliases = section.read_map("aliases", alias).unwrap_or_default().into_iter().collect();
     section.read("discover", &mut catalog.discover, Ok);

@@ -134,6 +134,11 @@ impl Snapshot {
         regions
     }
 
+    /// Returns a service as it is by now.
+    pub(super) fn service(&self, name: &ServiceName) -> Result<&Arc<Service>, RouteError> {
+        self.catalog.service(name.as_str()).ok_or(RouteError::Lost)
+    }
+
     /// Returns where a call of a service goes.
     pub fn route(
         &self,

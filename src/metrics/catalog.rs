@@ -2,6 +2,7 @@
 
 use super::{counter, gauge};
 use crate::discovery::Finding;
+use crate::domain::ServiceName;
 use prometheus::{IntCounterVec, IntGaugeVec, Registry};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,6 +13,7 @@ pub(super) struct CatalogFamilies {
     age: IntGaugeVec,
     failures: IntCounterVec,
     findings: IntGaugeVec,
+    provisioned: IntCounterVec,
 }
 
 impl CatalogFamilies {
@@ -36,6 +38,12 @@ impl CatalogFamilies {
                 "What is wrong with profiles in AWS, or between AWS and the services file, by kind.",
                 &["kind"],
             )?,
+            provisioned: counter(
+                to,
+                "catalog_provisions_total",
+                "Profiles that were to be made at a service's first call, by whether they were.",
+                &["service", "result"],
+            )?,
         };
         families.failures.with_label_values::<&str>(&[]);
         Ok(families)
@@ -54,6 +62,11 @@ impl CatalogFamilies {
         for kind in Finding::KINDS {
             self.findings.with_label_values(&[kind]).set(counts.get(kind).copied().unwrap_or(0));
         }
+    }
+
+    /// Counts a profile that was to be made.
+    pub(super) fn provisioned(&self, service: &ServiceName, result: &str) {
+        self.provisioned.with_label_values(&[service.as_str(), result]).inc();
     }
 
     /// Counts a look that failed.

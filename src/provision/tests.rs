@@ -25,14 +25,10 @@ fn settings() -> Settings {
 
 fn spec(name: &str, models: &[&str], pins: &[(&str, &str)]) -> ServiceSpec {
     ServiceSpec {
-        name: ServiceName::parse(name).unwrap(),
         tags: BTreeMap::from([("team".to_owned(), format!("of {name}"))]),
         models: models.iter().map(|id| model(id)).collect(),
         profiles: pins.iter().map(|(source, id)| (model(source), arn("us-west-2", id))).collect(),
-        default_model: None,
-        aliases: BTreeMap::new(),
-        key_sha256: Vec::new(),
-        allowed_operations: Vec::new(),
+        ..ServiceSpec::new(ServiceName::parse(name).unwrap())
     }
 }
 

@@ -6,7 +6,7 @@ use crate::gateway::{Basis, Gateway};
 use crate::inventory::Inventory;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 /// How long a start waits for AWS before what is known already has to do.
@@ -69,7 +69,7 @@ async fn look_to_the_end(gateway: &Gateway, read: &Read, progress: &Progress) {
 
 /// Looks once, takes up what there is, and tells whether there is more.
 async fn look(gateway: &Gateway, read: &Read, progress: &Progress) -> bool {
-    let began = gateway.clock.utc();
+    let (began, began_at) = (gateway.clock.utc(), gateway.clock.instant());
     let snapshot = gateway.snapshot.load_full();
     let ask = Ask {
         regions: snapshot.regions(),
@@ -87,7 +87,7 @@ async fn look(gateway: &Gateway, read: &Read, progress: &Progress) -> bool {
     } else if !is_partial {
         progress.taken(began);
     }
-    let changed = take_up(gateway, reading).await;
+    let changed = take_up(gateway, reading, began_at).await;
     if changed || failures.is_empty() {
         let (file, snapshot) = {
             let snapshot = gateway.snapshot.load();
@@ -99,9 +99,13 @@ async fn look(gateway: &Gateway, read: &Read, progress: &Progress) -> bool {
 }
 
 /// Swaps the snapshot, if something has changed, and tells whether it did.
-async fn take_up(gateway: &Gateway, reading: Reading) -> bool {
+async fn take_up(gateway: &Gateway, reading: Reading, began: Instant) -> bool {
+    let made = gateway.provisioner.unseen(began);
     let swapped = gateway.swap(|snapshot| {
-        let inventory = reading.after(&snapshot.inventory);
+        let mut inventory = reading.after(&snapshot.inventory);
+        for (arn, profile) in made {
+            inventory.profiles.entry(arn).or_insert(profile);
+        }
         (*snapshot.inventory != inventory)
             .then(|| Basis { inventory: Arc::new(inventory), ..snapshot.basis() })
     });

@@ -74,6 +74,8 @@ mod profiles;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod provisioned;
+#[cfg(test)]
 mod proxied;
 #[cfg(test)]
 mod proxy;
