@@ -5,10 +5,11 @@ use super::{Context, Failure, Format, service_name, write_json};
 use crate::catalog::{Catalog, Profile, Service};
 use crate::clock::Clock;
 use crate::config::{Loaded, load_files};
-use crate::discovery::Discovered;
+use crate::discovery::stored::Stored;
+use crate::discovery::{Discovered, SourceKnowledge};
 use crate::domain::{ModelId, Money, ProfileArn, Region, ServiceName};
 use crate::price::{InForce, Tier};
-use crate::resolve::{Match, Miss, Resolved, Rule, meant, miss, resolve};
+use crate::resolve::{Match, Miss, ResolveError, Resolved, Rule, meant, miss, resolve};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -42,6 +43,9 @@ struct Way<'a> {
     source_model: Option<&'a ModelId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     routing: Option<String>,
+    /// Where a profile that was found in AWS does not say what it was copied from, its models suggest it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_inferred: Option<bool>,
     region: &'a Region,
     rule: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,7 +66,7 @@ struct Other<'a> {
 /// Shows it.
 pub(super) fn run(context: &mut Context<'_>, args: &ResolveArgs) -> Result<(), Failure> {
     let loaded = load_files(&context.config, context.env.clone())?;
-    let catalog = Catalog::build(&loaded.services, &Discovered::default());
+    let catalog = Catalog::build(&loaded.services, &discovered(&loaded)?);
     let service = find(&catalog, args)?;
     let settings = &loaded.config.catalog;
     let resolved = resolve(&catalog, service, &settings.aliases, settings.unmapped_model, &args.model);
@@ -72,8 +76,16 @@ pub(super) fn run(context: &mut Context<'_>, args: &ResolveArgs) -> Result<(), F
     };
     let meant = found.map_or_else(|| meant(service, &settings.aliases, &args.model), |found| found.meant);
     let others = others(service, meant, found.map(|found| found.profile));
+    let rule = match &resolved {
+        Ok(Resolved::Profile(found)) => rule(found.rule),
+        Ok(Resolved::Passthrough) => PASSED_THROUGH,
+        Err(_) => MADE,
+    };
     match resolved {
-        Ok(_) => write(context.out, &way(&loaded, args, meant, found, others), args.format),
+        Ok(_) | Err(ResolveError::Unmade(_)) => {
+            let way = Way { rule, ..way(&loaded, args, meant, found, others) };
+            write(context.out, &way, args.format)
+        }
         Err(error) => {
             if args.format == Format::Table {
                 write_others(context.out, &others)?;
@@ -82,6 +94,20 @@ pub(super) fn run(context: &mut Context<'_>, args: &ResolveArgs) -> Result<(), F
             Err(Failure::refused(error.to_string(), hint))
         }
     }
+}
+
+/// Returns what a running gateway has found in AWS, if it looks there.
+fn discovered(loaded: &Loaded) -> Result<Discovered, Failure> {
+    let settings = &loaded.config.catalog;
+    if !settings.discover {
+        return Ok(Discovered::default());
+    }
+    let stored = Stored::read(&settings.snapshot).map_err(|error| {
+        let message = format!("{:#}", anyhow::Error::new(error));
+        Failure::refused(message, "a running `tollgate serve` writes a new one after its next look at AWS")
+    })?;
+    let inventory = stored.map(|stored| stored.inventory).unwrap_or_default();
+    Ok(Discovered::of(&inventory, &settings.service_tag, &loaded.config.upstream.region))
 }
 
 fn find<'a>(catalog: &'a Catalog, args: &ResolveArgs) -> Result<&'a Arc<Service>, Failure> {
@@ -114,8 +140,9 @@ fn way<'a>(
         profile_arn: profile.map(|profile| &profile.arn),
         source_model: profile.map(|profile| &profile.source_model),
         routing: profile.map(|profile| routing(&profile.source_model)),
+        source_inferred: profile.map(|profile| profile.knowledge == SourceKnowledge::Inferred),
         region,
-        rule: found.map_or(PASSED_THROUGH, |found| rule(found.rule)),
+        rule: "",
         price_id: price.map(|price| price.id.to_string()),
         prices: price.map(prices).unwrap_or_default(),
         others,
@@ -124,6 +151,9 @@ fn way<'a>(
 
 /// What a call does that no profile fits, where it is let through.
 const PASSED_THROUGH: &str = "no profile fits; unmapped_model is \"passthrough\", so it leaves as asked and AWS's books do not split it";
+
+/// What a call does that no profile fits, where one is made.
+const MADE: &str = "no profile fits; unmapped_model is \"provision\", so the first call makes one";
 
 fn rule(rule: Rule) -> &'static str {
     match rule {
@@ -176,6 +206,8 @@ fn write(out: &mut dyn Write, way: &Way<'_>, format: Format) -> Result<(), Failu
         return write_json(out, way);
     }
     let text = |id: &ModelId| id.to_string();
+    let certainty = if way.source_inferred == Some(true) { " (as its models suggest)" } else { "" };
+    let source = |id: &ModelId| format!("{id}{certainty}");
     let prices: Vec<String> = way.prices.iter().map(|(meter, price)| format!("{meter} {price}")).collect();
     let price = way.price_id.as_ref().map(|id| format!("{} ({id})", prices.join(", ")));
     let lines = [
@@ -183,7 +215,7 @@ fn write(out: &mut dyn Write, way: &Way<'_>, format: Format) -> Result<(), Failu
         ("asked for", Some(text(way.requested_model))),
         ("stands for", way.stands_for.map(text)),
         ("profile", Some(way.profile_arn.map_or_else(|| "none".to_owned(), ProfileArn::to_string))),
-        ("source model", way.source_model.map(text)),
+        ("source model", way.source_model.map(source)),
         ("routing", way.routing.clone()),
         ("region", Some(way.region.to_string())),
         ("because", Some(way.rule.to_owned())),

@@ -98,3 +98,29 @@ fn what_leaves_without_a_profile_and_who_is_unknown_is_said() {
          `tollgate services add nobody` adds it\n"
     );
 }
+
+#[test]
+fn what_is_found_in_aws_counts_as_it_does_for_a_running_gateway() {
+    use crate::discovery::stored::Stored;
+    use crate::discovery::tests::{arn, found, inventory};
+    let place = Place::new("[catalog]\ndiscover = true\nunmapped_model = 'provision'", SERVICES);
+    let shop = ["resolve", "--service", "shop", "--model"];
+    let ask = |model: &'static str| place.run(&[&shop[..], &[model]].concat());
+    assert!(ask("amazon.nova-lite-v1:0").unwrap_err().contains("there is no service 'shop'"));
+    let tagged = found(&["amazon.nova-lite-v1:0"], &[("Service", "shop")]);
+    let snapshot = place.0.path().join("data/catalog.json");
+    let now = time::OffsetDateTime::now_utc();
+    Stored::write(&snapshot, now, &inventory([(arn("us-west-2", "p"), tagged)])).unwrap();
+    let shown = ask("amazon.nova-lite-v1:0").unwrap();
+    assert!(shown.contains("application-inference-profile/p\n"), "{shown}");
+    assert!(shown.contains("source model  amazon.nova-lite-v1:0 (as its models suggest)\n"), "{shown}");
+    let made = ask("us.amazon.nova-pro-v1:0").unwrap();
+    assert!(
+        made.contains("profile       none\nregion        us-west-2\nbecause       no profile fits; unmapped_model is \"provision\", so the first call makes one\n"),
+        "{made}"
+    );
+    fs::write(&snapshot, "{").unwrap();
+    let damaged = ask("amazon.nova-lite-v1:0").unwrap_err();
+    assert!(damaged.contains("catalog.json is damaged"), "{damaged}");
+    assert!(damaged.contains("hint: a running `tollgate serve` writes a new one"), "{damaged}");
+}
