@@ -2,7 +2,7 @@
 //! and deleting them, the cost allocation of tags, roles of other accounts, and who it is itself.
 //!
 //! The clients are configured in code alone: `AWS_ENDPOINT_URL*` does not redirect them, and
-//! `AWS_BEARER_TOKEN_BEDROCK` does not take the place of a signature. Every request goes through [`Desk::ask`], which
+//! `AWS_BEARER_TOKEN_BEDROCK` does not take the place of a signature. Every request goes through one place (`desk.rs`), which
 //! names its [`Action`], keeps the pace that AWS allows, and tries again where that helps.
 
 mod action;

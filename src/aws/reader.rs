@@ -6,18 +6,23 @@ use crate::domain::ProfileArn;
 use crate::inventory::Inventory;
 use futures_util::FutureExt;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How long one look reads the tags of new profiles, before it hands over what it has.
+/// How long one look reads the tags of new profiles, before it hands over what it has; of looks that follow at once
+/// since there are more, each reads twice as long as the one before, up to 16 times: each lists all pages again.
 const FOR_NEW: Duration = Duration::from_secs(5);
+const MAX_DOUBLINGS: u32 = 4;
 
 /// When tags were tried last, over all looks.
 #[derive(Debug)]
 struct Tried {
     began: Instant,
     at: Mutex<HashMap<ProfileArn, Instant>>,
+    /// How many looks in a row have left new profiles.
+    partial: AtomicU32,
 }
 
 impl Aws {
@@ -27,7 +32,11 @@ impl Aws {
     /// those of known ones again for half of the time between two looks, the longest unread first.
     pub fn reader(&self, stop: CancellationToken) -> Read {
         let aws = self.clone();
-        let tried = Arc::new(Tried { began: self.0.access.clock.instant(), at: Mutex::default() });
+        let tried = Arc::new(Tried {
+            began: self.0.access.clock.instant(),
+            at: Mutex::default(),
+            partial: AtomicU32::new(0),
+        });
         Box::new(move |ask| {
             let (aws, tried, stop) = (aws.clone(), Arc::clone(&tried), stop.clone());
             async move { aws.look(ask, &tried, stop).await }.boxed()
@@ -38,13 +47,16 @@ impl Aws {
         let began = self.0.access.clock.instant();
         let effort = Effort {
             tried_at: tried.with(&ask.before),
-            for_new: Some(FOR_NEW),
+            for_new: Some(FOR_NEW * 2_u32.pow(tried.partial.load(Relaxed).min(MAX_DOUBLINGS))),
             for_known: Some(ask.every / 2),
             stop,
         };
         let look = self.read(&self.sites(&ask.regions), &effort, &|_| {}).await;
         tried.note(&look, began);
-        reading(look, ask)
+        let reading = reading(look, ask);
+        let partial = if reading.is_partial { tried.partial.load(Relaxed).saturating_add(1) } else { 0 };
+        tried.partial.store(partial, Relaxed);
+        reading
     }
 }
 

@@ -216,6 +216,10 @@ fn new_table(service: &AddArgs) -> Table {
         let tags: InlineTable = service.tags.iter().map(|(tag, value)| (tag, value.as_str())).collect();
         table.insert("tags", Item::Value(Value::InlineTable(tags)));
     }
+    if !service.models.is_empty() {
+        let models: Array = service.models.iter().map(ModelId::as_str).collect();
+        table.insert("models", toml_edit::value(models));
+    }
     if let Some(model) = &service.default_model {
         table.insert("default_model", toml_edit::value(model.as_str()));
     }

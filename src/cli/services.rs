@@ -37,6 +37,9 @@ pub struct AddArgs {
     /// A tag, for reports; may be repeated.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     pub tags: Vec<(String, String)>,
+    /// A model that it is to have a profile of, which `tollgate profiles apply` makes; may be repeated.
+    #[arg(long = "model", value_name = "MODEL", value_parser = model)]
+    pub models: Vec<ModelId>,
     /// A model, and the ARN of the application inference profile that was copied from it; may be repeated.
     #[arg(long = "profile", value_name = "MODEL=ARN", value_parser = profile)]
     pub profiles: Vec<(ModelId, ProfileArn)>,

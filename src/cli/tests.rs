@@ -255,6 +255,21 @@ fn a_service_is_added_to_an_empty_file() {
     assert_eq!(place.text(), "# None yet.\n\n");
 }
 
+#[test]
+fn a_service_is_added_with_the_models_that_it_is_to_have() {
+    let place = Place::new("", "");
+    let add = ["services", "add", "a", "--tag", "team=blue", "--model", "us.v.m", "--model", "v.n"];
+    place.run(&add).unwrap();
+    assert_eq!(place.text(), "[services.a]\ntags = { team = \"blue\" }\nmodels = [\"us.v.m\", \"v.n\"]\n");
+    // What could not be made is not written.
+    let before = place.text();
+    let tagged = place.run(&["services", "add", "b", "--tag", "aws:x=1", "--model", "v.m"]).unwrap_err();
+    assert!(tagged.contains("services.b.tags.\"aws:x\": its profiles could not be tagged"), "{tagged}");
+    let no_model = place.run(&["services", "add", "b", "--model", "arn:aws:bedrock:::x"]).unwrap_err();
+    assert!(no_model.contains("is no model's id"), "{no_model}");
+    assert_eq!(place.text(), before);
+}
+
 fn load_names(place: &Place) -> Vec<String> {
     let loaded = load(&place.0.path().join("tollgate.toml"), []).unwrap();
     loaded.services.services.iter().map(|service| service.name.to_string()).collect()

@@ -5,10 +5,14 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tollgate::clock::Clock;
 use tollgate::server::discover;
 use tollgate::simulator::{Action, ControlPlane, Failure, SimulatedProfile, Trouble};
+
+/// How many profiles there are where there are many.
+const MANY: &str = "TOLLGATE_MANY_PROFILES";
 
 const OTHER_ACCOUNT: &str = "210987654321";
 
@@ -75,12 +79,16 @@ impl Run {
 }
 
 async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
+    within(DEADLINE, what, holds).await;
+}
+
+async fn within<F: Future<Output = bool>>(deadline: Duration, what: &str, holds: impl Fn() -> F) {
     let waiting = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    assert!(tokio::time::timeout(DEADLINE, waiting).await.is_ok(), "{what}");
+    assert!(tokio::time::timeout(deadline, waiting).await.is_ok(), "{what}");
 }
 
 #[tokio::test]
@@ -132,25 +140,32 @@ async fn a_profile_of_another_account_is_found_and_called_with_its_role() {
 
 #[tokio::test]
 async fn many_profiles_under_throttling_do_not_hold_up_calls() {
+    let many = std::env::var(MANY).map_or(1_100, |many| many.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let snapshot = folder.path().join("catalog.json");
     let run = Run::start(&[("CATALOG__SNAPSHOT", snapshot.to_str().unwrap())]).await;
     let service = |number: usize| format!("service-{number}");
-    for number in 0..1_100 {
+    for number in 0..many {
         run.control.add(own(&format!("p{number:09}"), &service(number))).unwrap();
     }
     run.control.throttle(Action::ListTagsForResource, 400);
     run.begin();
     // Some seconds' worth of tags, while the services of the file go on.
-    until("the last of the services", || async {
+    let deadline = DEADLINE * u32::try_from(many.div_ceil(1_000)).unwrap();
+    let (began, slowest) = (Clock::system().instant(), Mutex::new(Duration::ZERO));
+    within(deadline, "the last of the services", || async {
+        let called = Clock::system().instant();
         assert_eq!(run.call("a", NOVA).await.0, StatusCode::OK);
-        run.gateway.server.gateway().snapshot.load().catalog.services().count() == 1_102
+        let mut slowest = slowest.lock().unwrap();
+        *slowest = called.elapsed().max(*slowest);
+        run.gateway.server.gateway().snapshot.load().catalog.services().count() == many + 2
     })
     .await;
-    for number in [0, 500, 1_099] {
+    println!("{many} profiles in {:?}; the slowest call took {:?}", began.elapsed(), slowest.lock().unwrap());
+    for number in [0, many / 2, many - 1] {
         assert_eq!(run.call(&service(number), NOVA).await.0, StatusCode::OK);
     }
-    until("the end of the look", || async {
+    within(deadline, "the end of the look", || async {
         run.gateway.metrics().await.contains_key("tollgate_catalog_age_seconds")
     })
     .await;
