@@ -70,12 +70,9 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Makes one Converse call through a gateway with the AWS SDK, and prints the text and the usage.
     Call(call::CallArgs),
-    /// Checks the config file, the files that it names and the ledger, and lists every mistake. Changes nothing.
-    Check {
-        /// How the result is printed.
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-    },
+    /// Checks the config file, the files that it names and the ledger, and lists every mistake; with --aws, also what
+    /// AWS has and allows. Changes nothing, but with --fix.
+    Check(check::CheckArgs),
     /// Asks the gateway whether it is well, for container health checks: exit status 0 or 1.
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Lists, adds and removes services in the services file, keeping its comments.
@@ -149,7 +146,7 @@ pub fn run(cli: Cli, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<
         Command::Init(args) => init::run(&mut context, &args),
         Command::Demo(args) => demo::run(&mut context, &args),
         Command::Call(args) => call::run(&mut context, &args),
-        Command::Check { format } => check::run(&mut context, format),
+        Command::Check(args) => check::run(&mut context, &args),
         Command::Healthcheck(args) => healthcheck::run(&mut context, &args),
         Command::Services(command) => services::run(&mut context, command),
         Command::Keys(command) => keys::run(&mut context, command),

@@ -109,6 +109,9 @@ impl AwsError {
             ErrorKind::NotFound { .. } => {
                 "check the ARN, its region and its account; it may have been deleted".to_owned()
             }
+            ErrorKind::Quota { .. } if self.action == Action::StartCostAllocationTagBackfill => {
+                "AWS takes one backfill a day: ask again tomorrow".to_owned()
+            }
             ErrorKind::Quota { .. } => {
                 "delete what is not needed, or ask for more in Service Quotas (service code bedrock)".to_owned()
             }

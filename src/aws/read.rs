@@ -38,6 +38,8 @@ pub struct TagsRead {
 /// Whose tags are read first, and when to leave off.
 #[derive(Debug, Clone, Default)]
 pub struct Effort {
+    /// The profiles whose tags are read; `None` is all of them. The others are found without.
+    pub only: Option<BTreeSet<ProfileArn>>,
     /// When the tags of a profile were tried last. Those that never were are new and come first; where there are such,
     /// the others are left. Then comes what was tried the longest ago.
     pub tried_at: HashMap<ProfileArn, Instant>,
@@ -169,8 +171,12 @@ impl Aws {
         };
         look.complete.insert(Place { region: site.region.clone(), account });
         look.found.systems = systems;
-        count.listed(profiles.len());
-        self.read_tags(site, turns(profiles, effort), (effort, count), &mut look).await;
+        let is_wanted = |arn: &ProfileArn| effort.only.as_ref().is_none_or(|only| only.contains(arn));
+        let (wanted, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            profiles.into_iter().partition(|(arn, _)| is_wanted(arn));
+        look.found.profiles = others;
+        count.listed(wanted.len());
+        self.read_tags(site, turns(wanted, effort), (effort, count), &mut look).await;
         look
     }
 

@@ -46,6 +46,7 @@ impl Aws {
     async fn look(&self, ask: Ask, tried: &Tried, stop: CancellationToken) -> Reading {
         let began = self.0.access.clock.instant();
         let effort = Effort {
+            only: None,
             tried_at: tried.with(&ask.before),
             for_new: Some(FOR_NEW * 2_u32.pow(tried.partial.load(Relaxed).min(MAX_DOUBLINGS))),
             for_known: Some(ask.every / 2),

@@ -1,5 +1,15 @@
 //! `tollgate check`
 
+mod args;
+mod ask;
+mod judge;
+mod note;
+mod permissions;
+mod profiles;
+mod report;
+
+pub(super) use args::CheckArgs;
+
 use super::table::counted;
 use super::{Context, Failure, Format, write_json};
 use crate::catalog::Catalog;
@@ -18,20 +28,32 @@ struct Report<'a> {
     profiles: usize,
     problems: Vec<&'a Problem>,
     warnings: &'a [Problem],
+    /// Absent where AWS was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aws: Option<&'a report::Aws>,
 }
 
 /// Prints every mistake, or that there is none.
-pub(super) fn run(context: &mut Context<'_>, format: Format) -> Result<(), Failure> {
-    let mut checked = load_looking(&context.config, context.env.clone(), look_at_ledger);
+pub(super) fn run(context: &mut Context<'_>, args: &CheckArgs) -> Result<(), Failure> {
+    let mut region_from = report::RegionFrom::Default;
+    let mut checked = load_looking(&context.config, context.env.clone(), |config, sheet| {
+        region_from = report::RegionFrom::of(sheet, &context.config);
+        look_at_ledger(config, sheet);
+    });
     if let Ok(loaded) = &mut checked {
-        let found = look_at_discovery(loaded);
+        let found = look_at_discovery(loaded, args);
         loaded.warnings.extend(found);
     }
-    match format {
-        Format::Table => write_text(context.out, &checked)?,
-        Format::Json => write_json(context.out, &report(&checked))?,
+    let aws = match &checked {
+        Ok(loaded) if args.aws => Some(report::Aws::of(loaded, args, region_from)?),
+        Ok(_) | Err(_) => None,
+    };
+    match args.format {
+        Format::Table => write_text(context.out, &checked, aws.as_ref())?,
+        Format::Json => write_json(context.out, &report(&checked, aws.as_ref()))?,
     }
-    checked.map(drop).map_err(Failure::Checked)
+    checked.map_err(Failure::Checked)?;
+    aws.map_or(Ok(()), report::Aws::verdict)
 }
 
 /// What a store means that is away.
@@ -60,13 +82,15 @@ fn look_at_ledger(config: &Config, sheet: &mut Sheet) {
 const REPLACED: &str = "`tollgate serve` starts without it, and writes a new one after its next look at AWS";
 
 /// Returns what a running gateway has found in AWS that is odd, or differs from the services file.
-fn look_at_discovery(loaded: &Loaded) -> Vec<Problem> {
+fn look_at_discovery(loaded: &Loaded, args: &CheckArgs) -> Vec<Problem> {
     let settings = &loaded.config.catalog;
     if !settings.discover {
         return Vec::new();
     }
     match Stored::read(&settings.snapshot) {
         Ok(None) => Vec::new(),
+        // AWS itself is about to be asked.
+        Ok(Some(_)) if args.aws => Vec::new(),
         Ok(Some(stored)) => {
             let home = &loaded.config.upstream.region;
             let discovered = Discovered::of(&stored.inventory, &settings.service_tag, home);
@@ -81,20 +105,26 @@ fn look_at_discovery(loaded: &Loaded) -> Vec<Problem> {
     }
 }
 
-fn write_text(out: &mut dyn Write, checked: &Result<Loaded, Problems>) -> io::Result<()> {
+fn write_text(
+    out: &mut dyn Write,
+    checked: &Result<Loaded, Problems>,
+    aws: Option<&report::Aws>,
+) -> io::Result<()> {
     match checked {
         Ok(loaded) => {
+            aws.map_or(Ok(()), |aws| aws.write(out))?;
             loaded.warnings.iter().try_for_each(|warning| writeln!(out, "warning: {warning}"))?;
             let services = counted(loaded.services.services.len(), "service");
             writeln!(out, "config is valid: {services}, {}", counted(profiles(&loaded.services), "profile"))?;
             let mut hints = loaded.warnings.iter().filter_map(|warning| warning.hint.as_ref());
-            hints.try_for_each(|hint| writeln!(out, "hint: {hint}"))
+            hints.try_for_each(|hint| writeln!(out, "hint: {hint}"))?;
+            aws.map_or(Ok(()), |aws| aws.write_hints(out))
         }
         Err(problems) => writeln!(out, "{problems}"),
     }
 }
 
-fn report(checked: &Result<Loaded, Problems>) -> Report<'_> {
+fn report<'a>(checked: &'a Result<Loaded, Problems>, aws: Option<&'a report::Aws>) -> Report<'a> {
     match checked {
         Ok(loaded) => Report {
             valid: true,
@@ -102,10 +132,11 @@ fn report(checked: &Result<Loaded, Problems>) -> Report<'_> {
             profiles: profiles(&loaded.services),
             problems: Vec::new(),
             warnings: &loaded.warnings,
+            aws,
         },
         Err(problems) => {
             let problems = problems.iter().collect();
-            Report { valid: false, services: 0, profiles: 0, problems, warnings: &[] }
+            Report { valid: false, services: 0, profiles: 0, problems, warnings: &[], aws: None }
         }
     }
 }

@@ -14,6 +14,13 @@ pub enum Failure {
     Config(Problems),
     /// The config is invalid, and every mistake has been printed. Exit status 2.
     Checked(Problems),
+    /// AWS has not, or does not allow, what the config needs; every problem has been printed. Exit status 1.
+    Lacking {
+        /// How many problems there are.
+        problems: usize,
+        /// What to do about them, each thing once.
+        hints: Vec<String>,
+    },
     /// What the config or the arguments name cannot be used as it is. Exit status 2.
     Unusable {
         /// What cannot be used, and why.
@@ -44,7 +51,7 @@ impl Failure {
         drop(self.write(err));
         match self {
             Self::Config(_) | Self::Checked(_) | Self::Unusable { .. } => ExitCode::from(2),
-            Self::Refused { .. } | Self::Other(_) => ExitCode::FAILURE,
+            Self::Lacking { .. } | Self::Refused { .. } | Self::Other(_) => ExitCode::FAILURE,
         }
     }
 
@@ -64,6 +71,11 @@ impl Failure {
                 let count = counted(problems.iter().count(), "problem");
                 writeln!(err, "error: config is invalid: {count}")?;
                 write_hints(err, problems)
+            }
+            Self::Lacking { problems, hints } => {
+                let count = counted(*problems, "problem");
+                writeln!(err, "error: not all that the config needs of AWS is there: {count}")?;
+                hints.iter().try_for_each(|hint| writeln!(err, "hint: {hint}"))
             }
             Self::Refused { message, hint } | Self::Unusable { message, hint } => {
                 writeln!(err, "error: {message}\nhint: {hint}")

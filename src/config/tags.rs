@@ -7,7 +7,7 @@ pub(crate) const MAX_TAGS: usize = 50;
 pub(crate) const MAX_VALUE: usize = 256;
 
 /// Checks the key of a tag; `aws:` is AWS's own, `tollgate:` ours.
-pub(super) fn key(key: &str) -> Result<String, String> {
+pub(crate) fn key(key: &str) -> Result<String, String> {
     if !(1..=128).contains(&key.len()) || !is_legal(key) {
         return Err(format!(
             "'{}' is no tag's key: use 1 to 128 of A-Z a-z 0-9 . _ : / = + @ - and spaces",
@@ -21,7 +21,7 @@ pub(super) fn key(key: &str) -> Result<String, String> {
 }
 
 /// Checks the value of a tag.
-pub(super) fn value(value: &str) -> Result<(), String> {
+pub(crate) fn value(value: &str) -> Result<(), String> {
     if value.len() <= MAX_VALUE && is_legal(value) {
         return Ok(());
     }

@@ -15,6 +15,8 @@ mod breaking;
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod check_aws;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod discovered;
