@@ -14,11 +14,12 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 /// How often to look whether a new profile is `ACTIVE`: for about 40 seconds.
 const LOOKS: u32 = 14;
 
-/// How often to look for a profile that AWS says it made, before it is taken to be gone: for about 3 seconds.
-const LOOKS_FOR_GHOST: u32 = 6;
+/// How often to look for a profile that AWS says it made, before it is taken to be gone: for about 11 seconds. One that
+/// comes to light later would be there twice.
+const LOOKS_FOR_GHOST: u32 = 9;
 
 /// How many profiles that are gone, or another's, may answer for one that is to be made.
-const MAX_AVOIDED: usize = 8;
+const MAX_AVOIDED: usize = 3;
 
 /// Why a step was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -182,7 +183,7 @@ mod tests {
         assert_eq!(late.hint(), "wait until it is ACTIVE, and plan again");
         let never = CarryError::NeverNew { arn: arn.clone() };
         let expected =
-            format!("AWS says that it made {arn}, which is gone or another service's, and so for 8 requests");
+            format!("AWS says that it made {arn}, which is gone or another service's, and so for 3 requests");
         assert_eq!(never.to_string(), expected);
         assert_eq!(never.hint(), "make the profile by hand, and name it under the service's `profiles`");
         assert!(late.is_local() && never.is_local());
