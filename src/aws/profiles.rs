@@ -85,10 +85,13 @@ impl Aws {
     }
 
     /// Returns a profile by its ARN, without its tags.
+    ///
+    /// AWS takes ids and ARNs alike; some that stand in for it know ids alone.
     pub async fn profile(&self, site: &Site, arn: &ProfileArn) -> Result<FoundProfile, AwsError> {
-        let (desk, arn) = (self.desk(site), arn.as_str());
-        let request = desk.bedrock.get_inference_profile().inference_profile_identifier(arn);
-        let answer = desk.ask(Action::GetInferenceProfile, Some(arn), || request.clone().send()).await?;
+        let desk = self.desk(site);
+        let request = desk.bedrock.get_inference_profile().inference_profile_identifier(arn.id());
+        let (action, arn) = (Action::GetInferenceProfile, arn.as_str());
+        let answer = desk.ask(action, Some(arn), || request.clone().send()).await?;
         Ok(found(&answer))
     }
 
@@ -115,9 +118,10 @@ impl Aws {
 
     /// Deletes a profile; one that is gone already counts as deleted.
     pub async fn delete(&self, site: &Site, arn: &ProfileArn) -> Result<(), AwsError> {
-        let (desk, arn) = (self.desk(site), arn.as_str());
-        let request = desk.bedrock.delete_inference_profile().inference_profile_identifier(arn);
-        match desk.ask(Action::DeleteInferenceProfile, Some(arn), || request.clone().send()).await {
+        let desk = self.desk(site);
+        let request = desk.bedrock.delete_inference_profile().inference_profile_identifier(arn.id());
+        let (action, arn) = (Action::DeleteInferenceProfile, arn.as_str());
+        match desk.ask(action, Some(arn), || request.clone().send()).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error),
