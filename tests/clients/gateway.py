@@ -31,18 +31,22 @@ LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 @dataclass(frozen=True)
 class Gateway:
-    """The base URLs of a running gateway."""
+    """The process of a running gateway, and the base URLs."""
 
+    process: subprocess.Popen
     data: str
     admin: str
     bedrock: str
 
+    def metrics(self):
+        """The text of /metrics."""
+        with urllib.request.urlopen(f"{self.admin}/metrics", timeout=5) as answer:
+            return answer.read().decode()
+
     def counter(self, name, *labels):
         """One counter of /metrics, its samples keyed by the values of those labels."""
-        with urllib.request.urlopen(f"{self.admin}/metrics", timeout=5) as answer:
-            text = answer.read().decode()
         samples = Counter()
-        for family, pairs, value in SAMPLE.findall(text):
+        for family, pairs, value in SAMPLE.findall(self.metrics()):
             if family == name:
                 of = dict(LABEL.findall(pairs))
                 samples[tuple(of[label] for label in labels)] += int(value)
@@ -68,7 +72,7 @@ def demo():
     with process([TOLLGATE, "demo", "--quiet", *ports], stdout=subprocess.PIPE) as running:
         line = first_line(running, running.stdout, lambda line: line.startswith("data "))
         words = line.split()
-        yield Gateway(data=words[1], admin=words[3], bedrock=words[5])
+        yield Gateway(running, data=words[1], admin=words[3], bedrock=words[5])
 
 
 @contextmanager
@@ -79,11 +83,12 @@ def serve(config: Path, env=None):
         line = first_line(running, running.stderr, lambda line: '"message":"serving"' in line)
         said = json.loads(line)
         endpoint = tomllib.loads(config.read_text())["upstream"]["endpoint"]
-        yield Gateway(data=f"http://{said['data']}", admin=f"http://{said['admin']}", bedrock=endpoint)
+        yield Gateway(running, data=f"http://{said['data']}", admin=f"http://{said['admin']}", bedrock=endpoint)
 
 
-def write_config(folder: Path, endpoint, services):
-    """Writes the two files of a config into a folder, and returns the path of the first."""
+def write_config(folder: Path, endpoint, services, upstream="", catalog=""):
+    """Writes the two files of a config into a folder, and returns the path of the first; two of its tables may get
+    more lines."""
     (folder / "services.toml").write_text(services)
     config = folder / "tollgate.toml"
     config.write_text(
@@ -95,8 +100,10 @@ def write_config(folder: Path, endpoint, services):
         [upstream]
         region = "{REGION}"
         endpoint = "{endpoint}"
+        {upstream}
         [catalog]
         services = "services.toml"
+        {catalog}
         [log]
         access = "off"
         """
