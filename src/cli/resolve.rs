@@ -67,7 +67,7 @@ struct Other<'a> {
 pub(super) fn run(context: &mut Context<'_>, args: &ResolveArgs) -> Result<(), Failure> {
     let loaded = load_files(&context.config, context.env.clone())?;
     let catalog = Catalog::build(&loaded.services, &discovered(&loaded)?);
-    let service = find(&catalog, args)?;
+    let service = find(&catalog, &loaded, args)?;
     let settings = &loaded.config.catalog;
     let resolved = resolve(&catalog, service, &settings.aliases, settings.unmapped_model, &args.model);
     let found = match &resolved {
@@ -90,7 +90,11 @@ pub(super) fn run(context: &mut Context<'_>, args: &ResolveArgs) -> Result<(), F
             if args.format == Format::Table {
                 write_others(context.out, &others)?;
             }
-            let hint = "`tollgate services list` shows what each service has";
+            let hint = if settings.discover {
+                "`tollgate profiles list` shows what each service has"
+            } else {
+                "`tollgate services list` shows what each service has"
+            };
             Err(Failure::refused(error.to_string(), hint))
         }
     }
@@ -110,13 +114,18 @@ fn discovered(loaded: &Loaded) -> Result<Discovered, Failure> {
     Ok(Discovered::of(&inventory, &settings.service_tag, &loaded.config.upstream.region))
 }
 
-fn find<'a>(catalog: &'a Catalog, args: &ResolveArgs) -> Result<&'a Arc<Service>, Failure> {
-    catalog.service(args.service.as_str()).ok_or_else(|| {
-        let message = format!("there is no service '{}'", args.service);
-        let hint = format!(
-            "`tollgate services list` shows which there are; `tollgate services add {}` adds it",
-            args.service
-        );
+fn find<'a>(catalog: &'a Catalog, loaded: &Loaded, args: &ResolveArgs) -> Result<&'a Arc<Service>, Failure> {
+    let name = &args.service;
+    catalog.service(name.as_str()).ok_or_else(|| {
+        let message = format!("there is no service '{name}'");
+        let hint = if loaded.config.catalog.discover {
+            format!(
+                "`tollgate services add {name}` adds it; one that a tag in AWS makes (`tollgate profiles list`) is \
+                 known here once `tollgate serve` has found it"
+            )
+        } else {
+            format!("`tollgate services list` shows which there are; `tollgate services add {name}` adds it")
+        };
         Failure::refused(message, hint)
     })
 }

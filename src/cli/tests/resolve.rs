@@ -106,7 +106,11 @@ fn what_is_found_in_aws_counts_as_it_does_for_a_running_gateway() {
     let place = Place::new("[catalog]\ndiscover = true\nunmapped_model = 'provision'", SERVICES);
     let shop = ["resolve", "--service", "shop", "--model"];
     let ask = |model: &'static str| place.run(&[&shop[..], &[model]].concat());
-    assert!(ask("amazon.nova-lite-v1:0").unwrap_err().contains("there is no service 'shop'"));
+    assert_eq!(
+        ask("amazon.nova-lite-v1:0").unwrap_err(),
+        "error: there is no service 'shop'\nhint: `tollgate services add shop` adds it; one that a tag in AWS makes \
+         (`tollgate profiles list`) is known here once `tollgate serve` has found it\n"
+    );
     let tagged = found(&["amazon.nova-lite-v1:0"], &[("Service", "shop")]);
     let snapshot = place.0.path().join("data/catalog.json");
     let now = time::OffsetDateTime::now_utc();
@@ -119,6 +123,9 @@ fn what_is_found_in_aws_counts_as_it_does_for_a_running_gateway() {
         made.contains("profile       none\nregion        us-west-2\nbecause       no profile fits; unmapped_model is \"provision\", so the first call makes one\n"),
         "{made}"
     );
+    let foreign =
+        ask("arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/lite").unwrap_err();
+    assert!(foreign.ends_with("hint: `tollgate profiles list` shows what each service has\n"), "{foreign}");
     fs::write(&snapshot, "{").unwrap();
     let damaged = ask("amazon.nova-lite-v1:0").unwrap_err();
     assert!(damaged.contains("catalog.json is damaged"), "{damaged}");
