@@ -7,7 +7,7 @@ use super::profiles::{self, Count};
 use crate::aws::{Action, AwsError, CostTagStatus, ErrorKind, Purpose, Site};
 use crate::catalog::Catalog;
 use crate::cli::table::counted;
-use crate::config::Loaded;
+use crate::config::{Loaded, UnmappedModel};
 use crate::discovery::{Discovered, Finding};
 use crate::domain::{ProfileArn, Region};
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,9 +76,13 @@ fn kind(error: &AwsError) -> &'static str {
 /// Tells how bad a failure is: where calls and discovery do without what AWS refuses, it is to be looked at.
 fn weight(loaded: &Loaded, args: &CheckArgs, error: &AwsError) -> Weight {
     let is_refused = matches!(error.kind, ErrorKind::AccessDenied { .. } | ErrorKind::Invalid { .. });
+    let settings = &loaded.config.catalog;
     let is_needed = match error.action.purpose() {
-        // A single profile is asked for by this check, and by what makes profiles.
-        Purpose::Discovery => loaded.config.catalog.discover && error.action != Action::GetInferenceProfile,
+        // Who makes profiles waits for each of them.
+        Purpose::Discovery if error.action == Action::GetInferenceProfile => {
+            settings.unmapped_model == UnmappedModel::Provision
+        }
+        Purpose::Discovery => settings.discover,
         Purpose::CostTags => args.fix,
         Purpose::DataPlane | Purpose::Provisioning | Purpose::Roles | Purpose::Identity => true,
     };

@@ -2,7 +2,7 @@
 
 use super::ask::Facts;
 use crate::aws::{Action, ErrorKind, Purpose};
-use crate::config::Loaded;
+use crate::config::{Loaded, UnmappedModel};
 use crate::domain::Operation;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -64,7 +64,8 @@ fn needed(loaded: &Loaded) -> BTreeSet<Action> {
     let mut needed: BTreeSet<Action> = by_default.chain(also).map(Action::from).collect();
     needed.extend(Action::needed_for(Purpose::Discovery));
     needed.extend(Action::needed_for(Purpose::CostTags));
-    if services.iter().any(|service| !service.models.is_empty()) {
+    let provisions = loaded.config.catalog.unmapped_model == UnmappedModel::Provision;
+    if provisions || services.iter().any(|service| !service.models.is_empty()) {
         needed.extend(Action::needed_for(Purpose::Provisioning));
     }
     if !loaded.config.upstream.roles.is_empty() {
