@@ -67,6 +67,8 @@ mod own_profiles;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 #[path = "../support/postgres.rs"]
 mod postgres;
 #[cfg(test)]

@@ -1,0 +1,73 @@
+variable "name" {
+  description = "The role's name."
+  type        = string
+  default     = "tollgate"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_+=,.@-]{1,64}$", var.name))
+    error_message = "A role's name is 1 to 64 of A-Z a-z 0-9 _ + = , . @ -."
+  }
+}
+
+variable "trust_policy" {
+  description = "Who may take on the role, as a JSON policy: the task, pod or instance that the gateway runs as. Not together with gateway_role."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.trust_policy == null || can(jsondecode(var.trust_policy).Statement)
+    error_message = "The trust policy has to be a JSON policy document with a Statement."
+  }
+}
+
+variable "gateway_role" {
+  description = "In an account that the gateway does not run in: the ARN of the gateway's own role, which may take this one on. Not together with trust_policy."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.gateway_role == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$", var.gateway_role))
+    error_message = "gateway_role has to be the ARN of a role: arn:aws:iam::<12-digit account>:role/<name>."
+  }
+}
+
+variable "discover" {
+  description = "Whether it reads which profiles there are: for catalog.discover, `tollgate profiles` and `tollgate check --aws`."
+  type        = bool
+  default     = true
+}
+
+variable "provision" {
+  description = "Whether it makes, tags and deletes profiles: for `tollgate profiles apply` and unmapped_model = \"provision\"."
+  type        = bool
+  default     = false
+}
+
+variable "cost_tags" {
+  description = "Whether it activates cost allocation tags; of use in an organization's management account, or outside of any."
+  type        = bool
+  default     = false
+}
+
+variable "more_operations" {
+  description = "Whether services may use guardrails and read asynchronous invocations (allowed_operations)."
+  type        = bool
+  default     = false
+}
+
+variable "roles" {
+  description = "The ARNs of roles in other accounts that it takes on (upstream.roles)."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for role in var.roles : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$", role))])
+    error_message = "Each has to be the ARN of a role: arn:aws:iam::<12-digit account>:role/<name>."
+  }
+}
+
+variable "tags" {
+  description = "The role's tags."
+  type        = map(string)
+  default     = {}
+}
