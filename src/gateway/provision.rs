@@ -127,8 +127,8 @@ impl Gateway {
         self.metrics.provisioned(&wish.service, &made);
         match &made {
             Ok(arns) => {
-                let arns: Vec<&str> = arns.iter().map(ProfileArn::as_str).collect();
-                tracing::info!(service = %wish.service, model = %wish.model, ?arns, "a profile was made");
+                let arns = arns.iter().map(ProfileArn::as_str).collect::<Vec<_>>().join(" ");
+                tracing::info!(service = %wish.service, model = %wish.model, arns, "a profile was made");
             }
             Err(error) => tracing::error!(%error, hint = error.hint, "a profile could not be made"),
         }
