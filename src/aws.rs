@@ -147,6 +147,12 @@ impl Aws {
         Site { role: self.0.upstream.roles.get(account).cloned(), region: region.clone() }
     }
 
+    /// Returns the accounts of all sites, once the gateway's own is known.
+    fn accounts(&self) -> Option<BTreeSet<String>> {
+        let own = self.0.account.get()?.clone();
+        Some(self.0.upstream.roles.keys().cloned().chain([own]).collect())
+    }
+
     /// Returns the gateway's own site, for what belongs to no region.
     fn home(&self) -> Site {
         Site::own(self.0.upstream.region.clone())

@@ -5,7 +5,7 @@ mod merge;
 mod tests;
 
 use crate::config::ServicesFile;
-use crate::discovery::{Discovered, Finding, SourceKnowledge};
+use crate::discovery::{Discovered, Finding, Owner, SourceKnowledge};
 use crate::domain::{ModelId, ModelPattern, Operation, ProfileArn, ServiceName};
 use merge::Merge;
 use sha2::{Digest, Sha256};
@@ -78,6 +78,12 @@ impl Catalog {
                 catalog.add_discovered(name, &mut merge);
             }
         }
+        for (arn, known) in &discovered.profiles {
+            if let Owner::Service(owner) = &known.owner {
+                // Also of what no call of the owner's leads to: AWS bills it all the same.
+                catalog.own(arn, owner);
+            }
+        }
         catalog.findings = merge.findings();
         catalog
     }
@@ -98,10 +104,18 @@ impl Catalog {
         }
     }
 
+    /// Says whose a profile is, unless that is said.
+    fn own(&mut self, arn: &ProfileArn, owner: &ServiceName) {
+        for name in [arn.as_str(), arn.id()] {
+            if !self.owners.contains_key(name) {
+                self.owners.insert(name.to_owned(), owner.clone());
+            }
+        }
+    }
+
     fn add(&mut self, service: Service) {
         for profile in &service.profiles {
-            self.owners.insert(profile.arn.as_str().to_owned(), service.name.clone());
-            self.owners.insert(profile.arn.id().to_owned(), service.name.clone());
+            self.own(&profile.arn, &service.name);
         }
         self.services.insert(service.name.clone(), Arc::new(service));
     }

@@ -168,6 +168,18 @@ pub struct Unused {
     /// What it was copied from, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<ModelId>,
+    /// Who has made it.
+    pub made_by: Maker,
+}
+
+/// Who has made a profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Maker {
+    /// tollgate, as its tag `tollgate:source` says.
+    Tollgate,
+    /// Somebody else, who is to delete it.
+    Others,
 }
 
 /// A profile that is there for what is asked for.

@@ -37,7 +37,6 @@ pub enum Action {
     CreateInferenceProfile,
     DeleteInferenceProfile,
     TagResource,
-    UntagResource,
     ListCostAllocationTags,
     UpdateCostAllocationTagsStatus,
     StartCostAllocationTagBackfill,
@@ -47,7 +46,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 18] = [
         Self::InvokeModel,
         Self::InvokeModelWithResponseStream,
         Self::CountTokens,
@@ -61,7 +60,6 @@ impl Action {
         Self::CreateInferenceProfile,
         Self::DeleteInferenceProfile,
         Self::TagResource,
-        Self::UntagResource,
         Self::ListCostAllocationTags,
         Self::UpdateCostAllocationTagsStatus,
         Self::StartCostAllocationTagBackfill,
@@ -85,7 +83,6 @@ impl Action {
             Self::CreateInferenceProfile => "bedrock:CreateInferenceProfile",
             Self::DeleteInferenceProfile => "bedrock:DeleteInferenceProfile",
             Self::TagResource => "bedrock:TagResource",
-            Self::UntagResource => "bedrock:UntagResource",
             Self::ListCostAllocationTags => "ce:ListCostAllocationTags",
             Self::UpdateCostAllocationTagsStatus => "ce:UpdateCostAllocationTagsStatus",
             Self::StartCostAllocationTagBackfill => "ce:StartCostAllocationTagBackfill",
@@ -107,10 +104,9 @@ impl Action {
             Self::ListInferenceProfiles | Self::GetInferenceProfile | Self::ListTagsForResource => {
                 Purpose::Discovery
             }
-            Self::CreateInferenceProfile
-            | Self::DeleteInferenceProfile
-            | Self::TagResource
-            | Self::UntagResource => Purpose::Provisioning,
+            Self::CreateInferenceProfile | Self::DeleteInferenceProfile | Self::TagResource => {
+                Purpose::Provisioning
+            }
             Self::ListCostAllocationTags
             | Self::UpdateCostAllocationTagsStatus
             | Self::StartCostAllocationTagBackfill => Purpose::CostTags,

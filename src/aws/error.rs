@@ -167,8 +167,7 @@ impl AwsError {
             | Action::GetInferenceProfile
             | Action::ListTagsForResource
             | Action::DeleteInferenceProfile
-            | Action::TagResource
-            | Action::UntagResource => profiles(),
+            | Action::TagResource => profiles(),
             Action::InvokeModel
             | Action::InvokeModelWithResponseStream
             | Action::CountTokens

@@ -68,8 +68,12 @@ impl Aws {
                 }
             }
             match page.next_token() {
-                Some(token) if next.as_deref() != Some(token) => next = Some(token.to_owned()),
-                Some(_) | None => return Ok(listed),
+                Some(token) if next.as_deref() == Some(token) => {
+                    let cause = "the listing's next page is the same one again".to_owned();
+                    return Err(desk.error(action, None, ErrorKind::Unexpected { cause }));
+                }
+                Some(token) => next = Some(token.to_owned()),
+                None => return Ok(listed),
             }
         }
         let cause = format!("the listing does not end after {MAX_PAGES} pages");
@@ -139,14 +143,6 @@ impl Aws {
         let tags = sdk_tags(tags).map_err(|error| desk.error(action, Some(arn), invalid(&error)))?;
         let request = desk.bedrock.tag_resource().resource_arn(arn).set_tags(Some(tags));
         desk.ask(action, Some(arn), || request.clone().send()).await?;
-        Ok(())
-    }
-
-    /// Takes tags away from a profile, by their keys.
-    pub async fn untag(&self, site: &Site, arn: &ProfileArn, keys: &[String]) -> Result<(), AwsError> {
-        let (desk, arn) = (self.desk(site), arn.as_str());
-        let request = desk.bedrock.untag_resource().resource_arn(arn).set_tag_keys(Some(keys.to_vec()));
-        desk.ask(Action::UntagResource, Some(arn), || request.clone().send()).await?;
         Ok(())
     }
 

@@ -190,6 +190,10 @@ impl Aws {
         let of_system = || systems.keys().find_map(|arn| arn.split(':').nth(4));
         let told = profiles.keys().next().map(ProfileArn::account).or_else(of_system);
         match told.filter(|account| !account.is_empty()) {
+            Some(account) if site.role.is_none() => {
+                let told = async || Ok(account.to_owned());
+                self.0.account.get_or_try_init(told).await.cloned()
+            }
             Some(account) => Ok(account.to_owned()),
             None => self.account(site).await,
         }

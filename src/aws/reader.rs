@@ -5,7 +5,7 @@ use crate::discovery::{Ask, Read, Reading};
 use crate::domain::ProfileArn;
 use crate::inventory::Inventory;
 use futures_util::FutureExt;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,6 +23,13 @@ struct Tried {
     at: Mutex<HashMap<ProfileArn, Instant>>,
     /// How many looks in a row have left new profiles.
     partial: AtomicU32,
+}
+
+/// Whether a look has tried tags that were never tried before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gained {
+    New,
+    Nothing,
 }
 
 impl Aws {
@@ -54,7 +61,9 @@ impl Aws {
         };
         let look = self.read(&self.sites(&ask.regions), &effort, &|_| {}).await;
         tried.note(&look, began);
-        let reading = reading(look, ask);
+        let is_new = |arn: &ProfileArn| !effort.tried_at.contains_key(arn);
+        let gained = if look.tried.iter().any(is_new) { Gained::New } else { Gained::Nothing };
+        let reading = reading(look, ask, self.accounts(), gained);
         let partial = if reading.is_partial { tried.partial.load(Relaxed).saturating_add(1) } else { 0 };
         tried.partial.store(partial, Relaxed);
         reading
@@ -83,13 +92,14 @@ impl Tried {
     }
 }
 
-fn reading(look: Look, ask: Ask) -> Reading {
+/// Returns what a look comes to; where it left new profiles and got to none, that is a failure.
+fn reading(look: Look, ask: Ask, accounts: Option<BTreeSet<String>>, gained: Gained) -> Reading {
     let mut failures: Vec<String> =
         look.failures.iter().map(|error| format!("{error}; {}", error.hint())).collect();
-    let is_partial = look.left > 0 && !look.tried.is_empty();
+    let is_partial = look.left > 0 && gained == Gained::New;
     if look.left > 0 && !is_partial && failures.is_empty() {
         failures.push(format!("no tags were read in time, those of {} profiles are missing", look.left));
     }
     let Look { found, complete, .. } = look;
-    Reading { found, complete, regions: ask.regions, failures, is_partial }
+    Reading { found, complete, regions: ask.regions, accounts, failures, is_partial }
 }

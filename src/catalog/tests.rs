@@ -61,6 +61,18 @@ fn a_tag_alone_makes_a_service() {
 }
 
 #[test]
+fn what_no_call_of_its_service_leads_to_is_its_own_all_the_same() {
+    let twin = || found(&["v.m"], &[("Service", "a")]);
+    let profiles = [(arn(HOME, "one"), twin()), (arn(HOME, "two"), twin())];
+    let catalog = build(vec![spec("b", &[], &[])], &inventory(profiles));
+    assert_eq!(self::profiles(&catalog, "a").len(), 1);
+    for id in ["one", "two"] {
+        assert_eq!(catalog.owner(id), Some(&name("a")));
+        assert_eq!(catalog.owner(arn(HOME, id).as_str()), Some(&name("a")));
+    }
+}
+
+#[test]
 fn the_file_wins_over_the_tag_of_a_model_and_adds_what_it_lacks() {
     let inventory = inventory([
         (arn(HOME, "tagged"), found(&["v.m"], &[("Service", "a"), ("team", "x"), ("env", "prod")])),

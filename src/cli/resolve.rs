@@ -139,7 +139,7 @@ fn way<'a>(
 ) -> Way<'a> {
     let profile = found.map(|found| found.profile);
     let region = profile.map_or(&loaded.config.upstream.region, |profile| profile.arn.region());
-    let billed = profile.map_or(&args.model, |profile| &profile.source_model);
+    let billed = profile.map_or(meant, |profile| &profile.source_model);
     let rates = loaded.prices.rates(&args.service, Some(billed), region);
     let price = rates.in_force(Clock::system().utc());
     Way {

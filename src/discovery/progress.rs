@@ -1,6 +1,9 @@
 //! How discovery fares: whether it has been tried, and how old what it found is.
 
+use super::Place;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 
@@ -14,13 +17,20 @@ pub struct Progress {
     /// Seconds since the Unix epoch, or `NEVER`.
     taken_at: AtomicI64,
     demand: Notify,
+    /// The places that this process has listed whole at least once.
+    listed: Mutex<BTreeSet<Place>>,
 }
 
 impl Progress {
     /// Begins with what was found at an earlier time, if there is that.
     pub fn since(taken_at: Option<OffsetDateTime>) -> Self {
         let taken_at = taken_at.map_or(NEVER, OffsetDateTime::unix_timestamp);
-        Self { tried: AtomicBool::new(false), taken_at: AtomicI64::new(taken_at), demand: Notify::new() }
+        Self {
+            tried: AtomicBool::new(false),
+            taken_at: AtomicI64::new(taken_at),
+            demand: Notify::new(),
+            listed: Mutex::default(),
+        }
     }
 
     /// Asks for a look at AWS before it is due.
@@ -41,6 +51,20 @@ impl Progress {
     /// Says that AWS was looked at, or did not answer in time.
     pub fn tried(&self) {
         self.tried.store(true, Relaxed);
+    }
+
+    /// Says which places were listed whole.
+    pub fn listed(&self, places: &BTreeSet<Place>) {
+        self.places().extend(places.iter().cloned());
+    }
+
+    /// Tells whether a place was listed whole since the start.
+    pub fn has_listed(&self, place: &Place) -> bool {
+        self.places().contains(place)
+    }
+
+    fn places(&self) -> MutexGuard<'_, BTreeSet<Place>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns when AWS was last looked at without a failure.

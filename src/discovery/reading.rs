@@ -39,6 +39,8 @@ pub struct Reading {
     pub complete: BTreeSet<Place>,
     /// Every region that was looked in, whether it answered or not.
     pub regions: BTreeSet<Region>,
+    /// Every account that is looked in, as far as that is known: profiles of others are known no more.
+    pub accounts: Option<BTreeSet<String>>,
     /// What could not be read, each with its place and cause; what is known of it stays as it was.
     pub failures: Vec<String>,
     /// Whether new profiles were left for a next look, which is to follow at once.
@@ -55,20 +57,27 @@ impl Place {
 impl Reading {
     /// Returns what is known after this look, `before` being what was known till then.
     ///
-    /// A profile is gone only where a complete listing of its place lacks it, or where its region is looked in no
-    /// more. One whose tags could not be read keeps those it had.
+    /// A profile is gone only where a complete listing of its place lacks it, or where its region or its account is
+    /// looked in no more. One whose tags could not be read keeps those it had.
     pub fn after(self, before: &Inventory) -> Inventory {
-        let Self { mut found, complete, regions, .. } = self;
+        let Self { mut found, complete, regions, accounts, .. } = self;
         for (arn, old) in &before.profiles {
             if let Some(new) = found.profiles.get_mut(arn) {
                 new.tags = new.tags.take().or_else(|| old.tags.clone());
-            } else if regions.contains(arn.region()) && !complete.contains(&Place::of(arn)) {
+            } else if regions.contains(arn.region())
+                && accounts.as_ref().is_none_or(|accounts| accounts.contains(arn.account()))
+                && !complete.contains(&Place::of(arn))
+            {
                 found.profiles.insert(arn.clone(), old.clone());
             }
         }
-        let listed: BTreeSet<&Region> = complete.iter().map(|place| &place.region).collect();
+        let is_listed = |arn: &str, region: &Region| {
+            // The ARN holds the account that lists it.
+            let account = arn.split(':').nth(4).unwrap_or_default();
+            complete.iter().any(|place| place.region == *region && place.account == account)
+        };
         for (arn, old) in &before.systems {
-            if regions.contains(&old.region) && !listed.contains(&old.region) {
+            if regions.contains(&old.region) && !is_listed(arn, &old.region) {
                 found.systems.entry(arn.clone()).or_insert_with(|| old.clone());
             }
         }

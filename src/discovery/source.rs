@@ -43,6 +43,8 @@ impl<'a> Systems<'a> {
         // A geography before the globe, since it costs no less; then by id.
         for ids in ids.values_mut() {
             ids.sort_by_key(|id| (id.starts_with("global."), *id));
+            // Each account lists them under ARNs of its own.
+            ids.dedup();
         }
         Self { ids, regions }
     }

@@ -180,6 +180,18 @@ fn the_home_region_is_preferred_then_the_oldest_profile() {
 }
 
 #[test]
+fn a_profile_that_two_accounts_list_is_one_source() {
+    let mut inventory =
+        inventory([(arn("us-west-2", "p"), found(&["us-east-1/v.m", "us-west-2/v.m"], &[("Service", "a")]))]);
+    let systems = inventory.systems.clone().into_iter();
+    let of_other = systems.map(|(arn, system)| (arn.replace("123456789012", "210987654321"), system));
+    inventory.systems.extend(of_other.collect::<Vec<_>>());
+    let discovered = discover(&inventory);
+    assert_eq!(discovered.findings, []);
+    assert!(discovered.services[&ServiceName::parse("a").unwrap()].contains_key(&model("us.v.m")));
+}
+
+#[test]
 fn only_a_complete_listing_tells_that_a_profile_is_gone() {
     let tagged = || found(&["v.m"], &[("Service", "a")]);
     let mut unread = tagged();
@@ -199,7 +211,16 @@ fn only_a_complete_listing_tells_that_a_profile_is_gone() {
     // The listing of another account says nothing of this one.
     let place = Place { account: "210987654321".to_owned(), ..place };
     let other = Reading { complete: BTreeSet::from([place]), regions, ..Reading::default() };
-    assert_eq!(other.after(&before).profiles, before.profiles);
+    let other = other.after(&before);
+    let other_systems = other.systems.len();
+    assert_eq!(other.profiles, before.profiles);
+    // Nor of the system-defined profiles that this one lists.
+    assert_eq!(other_systems, before.systems.len());
+    // An account that is looked in no more is forgotten.
+    let accounts = Some(BTreeSet::from(["210987654321".to_owned()]));
+    let regions = BTreeSet::from([Region::default()]);
+    let elsewhere = Reading { regions, accounts, ..Reading::default() };
+    assert_eq!(elsewhere.after(&before).profiles, BTreeMap::new());
     // A region that is looked in no more is forgotten.
     assert_eq!(Reading::default().after(&before), Inventory::default());
 }

@@ -7,13 +7,13 @@ use crate::config::ServiceSpec;
 use crate::discovery::Place;
 use crate::domain::ProfileArn;
 use crate::inventory::FoundProfile;
-use crate::provision::{CarryError, Leftovers, Plan, Settings, Step, Unlisted, plan};
+use crate::provision::{CarryError, Leftovers, Plan, Problem, Settings, Step, Unlisted, plan};
 use crate::resolve::Wish;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// How long a failure that is AWS's last word is the answer, before AWS is asked again.
 const REFUSED_HOLDS: Duration = Duration::from_mins(1);
@@ -36,15 +36,18 @@ pub struct NotMade {
     pub is_transient: bool,
 }
 
-/// What comes of making a profile; `None` while it goes on.
-type Outcome = Option<Result<(), NotMade>>;
+/// How many profiles are made at a time: plans take processor time, and AWS's rate is discovery's as well.
+const AT_A_TIME: usize = 4;
 
-/// One attempt, and whoever waits for it.
+/// How many attempts are under way or remembered at most: who asks for random models is not to fill the memory.
+const MAX_ATTEMPTS: usize = 1024;
+
+/// What comes of making a profile, and when it did; `None` while it goes on.
+type Outcome = Option<(Instant, Result<(), NotMade>)>;
+
+/// One attempt, for whoever waits for it.
 #[derive(Debug)]
-struct Attempt {
-    outcome: watch::Receiver<Outcome>,
-    began: Instant,
-}
+struct Attempt(watch::Receiver<Outcome>);
 
 /// Makes profiles.
 #[derive(Debug)]
@@ -52,6 +55,7 @@ pub struct Provisioner {
     aws: Aws,
     clock: Clock,
     attempts: Mutex<HashMap<Wish, Attempt>>,
+    places: Semaphore,
     /// What was made of late, and when.
     made: Mutex<Vec<(Instant, ProfileArn, FoundProfile)>>,
 }
@@ -59,7 +63,13 @@ pub struct Provisioner {
 impl Provisioner {
     /// Makes profiles in AWS.
     pub fn new(aws: Aws, clock: Clock) -> Self {
-        Self { aws, clock, attempts: Mutex::default(), made: Mutex::default() }
+        Self {
+            aws,
+            clock,
+            attempts: Mutex::default(),
+            places: Semaphore::new(AT_A_TIME),
+            made: Mutex::default(),
+        }
     }
 
     /// Returns what was made so late that a look at AWS which began then may not have seen it.
@@ -69,30 +79,41 @@ impl Provisioner {
         made.iter().map(|(_, arn, profile)| (arn.clone(), profile.clone())).collect()
     }
 
-    /// Returns the attempt that is under way or that failed of late; else begins one, for which `make` is called.
-    fn attempt(&self, wish: &Wish, make: impl FnOnce(watch::Sender<Outcome>)) -> watch::Receiver<Outcome> {
+    /// Returns the attempt that is under way or that failed of late; else begins one, for which `make` is called. `None`
+    /// is that there are too many.
+    fn attempt(
+        &self,
+        wish: &Wish,
+        make: impl FnOnce(watch::Sender<Outcome>),
+    ) -> Option<watch::Receiver<Outcome>> {
         let now = self.clock.instant();
         let mut attempts = lock(&self.attempts);
-        attempts.retain(|_, attempt| attempt.holds(now));
-        if let Some(attempt) = attempts.get(wish) {
-            return attempt.outcome.clone();
+        if let Some(attempt) = attempts.get(wish).filter(|attempt| attempt.holds(now)) {
+            return Some(attempt.0.clone());
+        }
+        if attempts.len() >= MAX_ATTEMPTS {
+            attempts.retain(|_, attempt| attempt.holds(now));
+        }
+        if attempts.len() >= MAX_ATTEMPTS {
+            return None;
         }
         let (sender, outcome) = watch::channel(None);
-        attempts.insert(wish.clone(), Attempt { outcome: outcome.clone(), began: now });
+        attempts.insert(wish.clone(), Attempt(outcome.clone()));
         make(sender);
-        outcome
+        Some(outcome)
     }
 }
 
 impl Attempt {
     /// Tells whether it still answers for its wish. One that succeeded does not: whoever asks again lacks the profile.
     fn holds(&self, now: Instant) -> bool {
-        let age = now.saturating_duration_since(self.began);
-        match &*self.outcome.borrow() {
-            None => self.outcome.has_changed().is_ok(),
-            Some(Ok(())) => false,
-            Some(Err(error)) if error.is_transient => age < TROUBLE_HOLDS,
-            Some(Err(_)) => age < REFUSED_HOLDS,
+        match &*self.0.borrow() {
+            None => self.0.has_changed().is_ok(),
+            Some((_, Ok(()))) => false,
+            Some((ended, Err(error))) => {
+                let holds = if error.is_transient { TROUBLE_HOLDS } else { REFUSED_HOLDS };
+                now.saturating_duration_since(*ended) < holds
+            }
         }
     }
 }
@@ -105,24 +126,30 @@ impl Gateway {
     /// Sees to it that a service has a profile, and returns when calls can be made with it. However many ask, it is made
     /// once; whoever leaves does not end it.
     pub(super) async fn provide(self: &Arc<Self>, wish: &Wish) -> Result<(), NotMade> {
-        let mut outcome = self.provisioner.attempt(wish, |sender| {
+        let outcome = self.provisioner.attempt(wish, |sender| {
             let (gateway, wish) = (Arc::clone(self), wish.clone());
             self.shutdown.tasks.spawn(async move {
                 let grace_over = gateway.shutdown.grace_over.clone();
                 let made = grace_over.run_until_cancelled(gateway.make(&wish)).await;
-                let gone = || NotMade::yet(&wish, "the gateway shuts down", "the next start goes on");
+                let gone = || NotMade::yet(&wish, "the gateway shuts down", "the next call tries again");
+                let made = made.unwrap_or_else(|| Err(gone()));
                 // Nobody may be waiting any more.
-                let _ = sender.send(Some(made.unwrap_or_else(|| Err(gone()))));
+                let _ = sender.send(Some((gateway.clock.instant(), made)));
             });
         });
+        let hint =
+            "a service asks for more and more models: name those that it may have in its allowed_models";
+        let mut outcome = outcome.ok_or_else(|| NotMade::yet(wish, "too many others are asked for", hint))?;
         match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
-            Ok(Some(made)) => made,
+            Ok(Some((_, made))) => made,
             Ok(None) | Err(_) => Err(NotMade::yet(wish, "making it broke off", "report it")),
         }
     }
 
     /// Makes a profile, and serves it.
     async fn make(self: &Arc<Self>, wish: &Wish) -> Result<(), NotMade> {
+        // Nobody closes it.
+        let _place = self.provisioner.places.acquire().await.ok();
         let made = self.make_in_aws(wish).await;
         self.metrics.provisioned(&wish.service, &made);
         match &made {
@@ -137,16 +164,17 @@ impl Gateway {
 
     async fn make_in_aws(self: &Arc<Self>, wish: &Wish) -> Result<Vec<ProfileArn>, NotMade> {
         let not_yet = |cause: &str, hint: &str| NotMade::yet(wish, cause, hint);
-        if self.discovery.as_ref().is_none_or(|progress| progress.taken_at().is_none()) {
-            let hint = "the log says what keeps the gateway from reading AWS's profiles";
-            return Err(not_yet("which profiles there are is not known yet: AWS has not been read", hint));
-        }
         let snapshot = self.snapshot.load_full();
         let region = snapshot.config.upstream.region.clone();
         let aws = &self.provisioner.aws;
         let account = aws.account(&Site::own(region.clone())).await;
         let account = account.map_err(|error| NotMade::carried(wish, &error.into()))?;
         let place = Place { region, account };
+        // What an earlier run has seen is too old: somebody may have made the profile since.
+        if !self.discovery.as_ref().is_some_and(|progress| progress.has_listed(&place)) {
+            let hint = "the log says what keeps the gateway from reading AWS's profiles";
+            return Err(not_yet("which profiles there are is not known yet: AWS has not been read", hint));
+        }
         let service_tag = snapshot.config.catalog.service_tag.clone();
         let plan = planned(&snapshot, wish, place)
             .await
@@ -154,9 +182,17 @@ impl Gateway {
         drop(snapshot);
         let steps: Vec<Step<'_>> =
             plan.steps().into_iter().filter(|step| !matches!(step, Step::Delete(_))).collect();
+        if steps.is_empty() && plan.problems.is_empty() {
+            // It has come to light since the call was resolved.
+            return Ok(Vec::new());
+        }
         if steps.is_empty() {
+            let passes = plan
+                .problems
+                .iter()
+                .any(|problem| matches!(problem, Problem::Unread { .. } | Problem::NotActive { .. }));
             let blocked = not_yet(&blocked(&plan), "`tollgate profiles list` shows what there is");
-            return Err(NotMade { is_transient: false, ..blocked });
+            return Err(NotMade { is_transient: passes, ..blocked });
         }
         let mut arns = Vec::new();
         for step in steps {
@@ -240,5 +276,5 @@ fn blocked(plan: &Plan) -> String {
         // Writing to a string cannot fail.
         let _ = write!(text, "{separator}{problem}");
     }
-    if text.is_empty() { "there is one, but no call leads to it".to_owned() } else { text }
+    text
 }

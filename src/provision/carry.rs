@@ -14,9 +14,9 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 /// How often to look whether a new profile is `ACTIVE`: for about 40 seconds.
 const LOOKS: u32 = 14;
 
-/// How often to look for a profile that AWS says it made, before it is taken to be gone: for about 11 seconds. One that
+/// How often to look for a profile that AWS says it made, before it is taken to be gone: for half a minute. One that
 /// comes to light later would be there twice.
-const LOOKS_FOR_GHOST: u32 = 9;
+const LOOKS_FOR_GHOST: u32 = 13;
 
 /// How many profiles that are gone, or another's, may answer for one that is to be made.
 const MAX_AVOIDED: usize = 3;
@@ -98,7 +98,9 @@ impl Create {
         let Place { region, account } = &self.place;
         let site = aws.site_of(account, region);
         let mut asked = self.clone();
+        let mut tries = 0_usize;
         loop {
+            tries = tries.saturating_add(1);
             let arn = aws.create(&site, &asked.request()).await?;
             let is_it = !asked.avoid.contains(&arn)
                 && is_there(aws, &site, &arn).await?
@@ -106,7 +108,7 @@ impl Create {
             if is_it {
                 return Ok(arn);
             }
-            if asked.avoid.len() >= self.avoid.len().saturating_add(MAX_AVOIDED) {
+            if tries > MAX_AVOIDED {
                 return Err(CarryError::NeverNew { arn });
             }
             asked = asked.avoiding(arn);

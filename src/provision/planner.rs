@@ -2,8 +2,8 @@
 
 use super::world::World;
 use super::{
-    Change, Create, Leftovers, Misrouted, Plan, Problem, Replace, Replacement, Retag, Settings, Settled,
-    TagChange, Unlisted, Unused, name,
+    Change, Create, Leftovers, Maker, Misrouted, Plan, Problem, Replace, Replacement, Retag, Settings,
+    Settled, TagChange, Unlisted, Unused, name,
 };
 use crate::config::{ServiceSpec, ServicesFile, tags::MAX_TAGS};
 use crate::discovery::{Discovered, Known, Owner, Place};
@@ -288,12 +288,19 @@ impl<'a> Planner<'a> {
             };
             let is_kept = self.involved.contains(arn) || replaced.contains(arn) || self.world.is_claimed(arn);
             if is_given_up && !is_kept && self.settings.places.contains(&Place::of(arn)) {
-                unused.push(Unused { arn: arn.clone(), service: service.clone(), source });
+                let is_own = source.is_some() && self.world.stated(arn).is_some();
+                let made_by = if is_own { Maker::Tollgate } else { Maker::Others };
+                unused.push(Unused { arn: arn.clone(), service: service.clone(), source, made_by });
             }
         }
         match self.settings.unused {
             Leftovers::Kept => self.plan.unused = unused,
-            Leftovers::Deleted => self.plan.changes.extend(unused.into_iter().map(Change::Delete)),
+            Leftovers::Deleted => {
+                let (own, others): (Vec<_>, Vec<_>) =
+                    unused.into_iter().partition(|unused| unused.made_by == Maker::Tollgate);
+                self.plan.unused = others;
+                self.plan.changes.extend(own.into_iter().map(Change::Delete));
+            }
         }
     }
 }

@@ -265,7 +265,7 @@ pub(crate) fn sample() -> Plan {
     let all = aws(&[
         ("tagged", &["v.m"], &[A, ("team", "of b")]),
         ("lying", &["v.lone"], &[A, TEAM, lying]),
-        ("unasked", &["v.other"], &[A]),
+        ("unasked", &["v.other"], &[A, (SOURCE_TAG, "v.other")]),
     ]);
     let services = file([spec("a", &["us.v.m", "v.m", "global.v.m", "eu.v.m"], &[])]);
     let kept = plan(&services, &all, &settings());

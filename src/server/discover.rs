@@ -87,7 +87,9 @@ async fn look(gateway: &Gateway, read: &Read, progress: &Progress) -> bool {
     } else if !is_partial {
         progress.taken(began);
     }
+    let complete = reading.complete.clone();
     let changed = take_up(gateway, reading, began_at).await;
+    progress.listed(&complete);
     if changed || failures.is_empty() {
         let (file, snapshot) = {
             let snapshot = gateway.snapshot.load();
@@ -100,10 +102,9 @@ async fn look(gateway: &Gateway, read: &Read, progress: &Progress) -> bool {
 
 /// Swaps the snapshot, if something has changed, and tells whether it did.
 async fn take_up(gateway: &Gateway, reading: Reading, began: Instant) -> bool {
-    let made = gateway.provisioner.unseen(began);
     let swapped = gateway.swap(|snapshot| {
         let mut inventory = reading.after(&snapshot.inventory);
-        for (arn, profile) in made {
+        for (arn, profile) in gateway.provisioner.unseen(began) {
             inventory.profiles.entry(arn).or_insert(profile);
         }
         (*snapshot.inventory != inventory)

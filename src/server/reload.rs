@@ -44,12 +44,14 @@ impl Sources {
                 _ = pace.tick() => false,
             };
             let now = self.stamp().await;
-            let holds_still = now == seen;
+            let (holds_still, mut moved) = (now == seen, false);
             seen.clone_from(&now);
             if demanded || (now != known && holds_still) {
+                let looked_in = gateway.snapshot.load().regions();
                 known = self.reload(&gateway, now).await;
+                moved = gateway.snapshot.load().regions() != looked_in;
             }
-            if let Some(discovery) = gateway.discovery.as_ref().filter(|_| demanded) {
+            if let Some(discovery) = gateway.discovery.as_ref().filter(|_| demanded || moved) {
                 discovery.ask();
             }
         }

@@ -59,7 +59,14 @@ fn reader(aws: &Shared) -> Read {
             Aws::Has(profiles) => {
                 let place = Place { region: Region::default(), account: "123456789012".to_owned() };
                 let (found, complete) = (inventory(profiles.clone()), BTreeSet::from([place]));
-                let reading = Reading { found, complete, regions, failures: Vec::new(), is_partial: false };
+                let reading = Reading {
+                    found,
+                    complete,
+                    regions,
+                    failures: Vec::new(),
+                    accounts: None,
+                    is_partial: false,
+                };
                 async { reading }.boxed()
             }
             Aws::Fails => {

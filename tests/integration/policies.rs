@@ -48,7 +48,9 @@ fn strings<'a>(statement: &'a Value, member: &str) -> Vec<&'a str> {
     match &statement[member] {
         Value::String(one) => vec![one],
         Value::Array(all) => all.iter().map(|one| one.as_str().unwrap()).collect(),
-        other => panic!("{member}: {other}"),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
+            panic!("{member}: {other}")
+        }
     }
 }
 

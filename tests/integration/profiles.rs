@@ -252,7 +252,7 @@ async fn what_routes_elsewhere_is_replaced_and_what_is_unused_deleted_if_told_so
     let services = "[services.a]\nmodels = ['us.amazon.nova-lite-v1:0']";
     let account = Account::new(services).await;
     account.add("lying", SONNET, &[("Service", "a"), ("tollgate:source", "us.amazon.nova-lite-v1:0")]);
-    account.add("unasked", SONNET, &[("Service", "a")]);
+    account.add("unasked", SONNET, &[("Service", "a"), ("tollgate:source", SONNET)]);
     let shown = account.done(&["plan"]);
     assert!(shown.contains(&format!("    - {HEAD}lying, which is of {SONNET}\n")), "{shown}");
     let unused = format!("unused: {HEAD}unasked (a, {SONNET}): --delete-unused deletes it\n");

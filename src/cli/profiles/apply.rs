@@ -9,7 +9,7 @@ use crate::cli::screen::Screen;
 use crate::cli::table::counted;
 use crate::cli::{Context, Failure, Format, write_json};
 use crate::domain::ProfileArn;
-use crate::provision::{CarryError, Plan, Step};
+use crate::provision::{CarryError, Plan, Problem, Step};
 use futures_util::stream::{StreamExt, iter};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -92,13 +92,16 @@ fn is_agreed(input: &mut dyn BufRead, ask: &mut dyn Write) -> io::Result<bool> {
 }
 
 /// Does a plan's steps, and tells of each. Where one fails for a reason that others share, the rest is not tried; and
-/// nothing is deleted unless all else is done.
+/// nothing is deleted unless all else is done, and nothing stands in the way of what is asked for: what nobody seems to
+/// ask for may be all that a service has.
 async fn carry_out<'a>(aws: &Aws, planned: &'a Planned, mut tell: impl FnMut(String)) -> Outcome<'a> {
     let (makes, deletes): (Vec<Step<'a>>, Vec<Step<'a>>) =
         planned.plan.steps().into_iter().partition(|step| !matches!(step, Step::Delete(_)));
+    let is_blocked = planned.plan.problems.iter().any(Problem::is_blocking);
     let mut outcome = Outcome::default();
     for steps in [makes, deletes] {
-        if !outcome.failed.is_empty() {
+        let deletes = steps.iter().any(|step| matches!(step, Step::Delete(_)));
+        if !outcome.failed.is_empty() || (deletes && is_blocked) {
             outcome.left = outcome.left.saturating_add(steps.len());
             continue;
         }

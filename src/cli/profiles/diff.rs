@@ -2,7 +2,9 @@
 
 use crate::cli::screen::Paint;
 use crate::cli::table::counted;
-use crate::provision::{Change, Create, Misrouted, Plan, Replace, Replacement, Retag, TagChange, Unused};
+use crate::provision::{
+    Change, Create, Maker, Misrouted, Plan, Replace, Replacement, Retag, TagChange, Unused,
+};
 use std::io::{self, Write};
 
 /// Writes all of a plan, and a line that sums it up.
@@ -16,9 +18,13 @@ pub(super) fn write(out: &mut dyn Write, plan: &Plan, paint: Paint) -> io::Resul
         }
         writeln!(out)?;
     }
-    for Unused { arn, service, source } in &plan.unused {
+    for Unused { arn, service, source, made_by } in &plan.unused {
         let source = source.as_ref().map_or(String::new(), |source| format!(", {source}"));
-        writeln!(out, "unused: {arn} ({service}{source}): --delete-unused deletes it")?;
+        let end = match made_by {
+            Maker::Tollgate => "--delete-unused deletes it",
+            Maker::Others => "made by others, so it stays",
+        };
+        writeln!(out, "unused: {arn} ({service}{source}): {end}")?;
     }
     for problem in &plan.problems {
         let label = if problem.is_blocking() { paint.warning("problem:") } else { "note:".to_owned() };
@@ -100,7 +106,7 @@ fn write_replace(out: &mut dyn Write, replace: &Replace, paint: Paint) -> io::Re
 }
 
 fn write_delete(out: &mut dyn Write, unused: &Unused, paint: Paint) -> io::Result<()> {
-    let Unused { arn, service, source } = unused;
+    let Unused { arn, service, source, .. } = unused;
     let source = source.as_ref().map_or("-", |source| source.as_str());
     writeln!(out, "{}  delete {arn}", paint.removed(&format!("- {service}  {source}  {}", arn.region())))
 }

@@ -88,6 +88,21 @@ async fn each_action_that_is_denied_is_told_with_its_statement() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_makes_profiles_needs_to_wait_for_them() {
+    let settings = "catalog.discover = true\ncatalog.unmapped_model = 'provision'";
+    let services = SERVICES.replace(", note = 'no tag: (it has parentheses)'", "");
+    let account = Account::with(settings, &services).await;
+    account.activate();
+    let ran = account.check(&[]);
+    let unchecked = "bedrock:CreateInferenceProfile, bedrock:DeleteInferenceProfile, bedrock:TagResource: \
+                     only making, tagging and deleting profiles tells";
+    assert!(ran.status == 0 && lines(&ran, "not checked  ").contains(&unchecked), "{ran:?}");
+    account.control().fail(Action::GetInferenceProfile, Failure::AccessDenied);
+    let problem = format!("bedrock:GetInferenceProfile in us-west-2 of {HEAD}nova: AWS denies it: ");
+    one_problem(&account.check(&[]), &problem, "add to the policies of the gateway's role: ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_may_not_be_taken_on() {
     let role = format!("arn:aws:iam::{OTHER_ACCOUNT}:role/tollgate");
     let account = Account::with(&format!("[upstream.roles]\n{OTHER_ACCOUNT} = '{role}'"), SERVICES).await;

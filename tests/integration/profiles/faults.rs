@@ -149,6 +149,23 @@ async fn nothing_is_deleted_unless_all_else_is_done() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_seems_unused_stays_while_what_is_asked_for_cannot_be_had() {
+    let account = Account::new("[services.a]\nmodels = ['us.amazon.nova-lite-v1.0']").await;
+    let own = [("Service", "a"), ("tollgate:source", "us.amazon.nova-lite-v1:0")];
+    account.add("works", "us.amazon.nova-lite-v1:0", &own);
+    let ran = account.run(&["apply", "--yes", "--delete-unused"]);
+    assert!(ran.status == 1 && ran.out.contains("1 to delete"), "{ran:?}");
+    assert_eq!(account.control().profiles().len(), 1, "{ran:?}");
+    // Nor is what somebody else has made deleted.
+    let account = Account::new("[services.a]\nmodels = ['us.amazon.nova-lite-v1:0']").await;
+    account.add("works", "us.amazon.nova-lite-v1:0", &own);
+    account.add("theirs", super::SONNET, &[("Service", "a")]);
+    let shown = account.done(&["apply", "--yes", "--delete-unused"]);
+    assert!(shown.contains("theirs (a, ") && shown.contains(": made by others, so it stays\n"), "{shown}");
+    assert_eq!(account.control().profiles().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tags_that_may_not_be_read_stop_what_they_may_be_about() {
     let account = Account::new(TWO).await;
     account.add("p1", super::SONNET, &[("Service", "service-1")]);
