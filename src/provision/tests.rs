@@ -227,7 +227,8 @@ fn what_nobody_asks_for_is_shown_and_deleted_only_if_told_so() {
     let all = aws(&[
         ("asked", &["v.m"], &[A, TEAM, (SOURCE_TAG, "v.m")]),
         ("twice", &["v.m"], &[A]),
-        ("other", &["v.other"], &[A]),
+        ("other", &["v.other"], &[A, (SOURCE_TAG, "v.other")]),
+        ("theirs", &["v.lone"], &[A]),
         ("named", &["v.third"], &[A]),
         ("given-up", &["v.m"], &[("Service", "b"), (SOURCE_TAG, "v.m")]),
         ("by-hand", &["v.m"], &[("Service", "b")]),
@@ -238,11 +239,12 @@ fn what_nobody_asks_for_is_shown_and_deleted_only_if_told_so() {
         assert_eq!(summed(&plan), (vec![], vec!["duplicate"]));
         plan.unused.iter().map(|unused| unused.arn.id().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(unused(Unlisted::Alive), ["other"]);
-    assert_eq!(unused(Unlisted::GivenUp), ["given-up", "other"]);
+    assert_eq!(unused(Unlisted::Alive), ["other", "theirs"]);
+    assert_eq!(unused(Unlisted::GivenUp), ["given-up", "other", "theirs"]);
     let plan = plan(&services, &all, &Settings { unused: Leftovers::Deleted, ..settings() });
     assert_eq!(summed(&plan), (vec!["delete other".to_owned()], vec!["duplicate"]));
-    assert_eq!(plan.unused, []);
+    // Who has made a profile is to delete it.
+    assert_eq!(plan.unused.iter().map(|unused| unused.arn.id()).collect::<Vec<_>>(), ["theirs"]);
 }
 
 #[test]
