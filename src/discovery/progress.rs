@@ -55,15 +55,15 @@ impl Progress {
 
     /// Says which places were listed whole.
     pub fn listed(&self, places: &BTreeSet<Place>) {
-        self.places().extend(places.iter().cloned());
+        self.lock().extend(places.iter().cloned());
     }
 
-    /// Tells whether a place was listed whole since the start.
-    pub fn has_listed(&self, place: &Place) -> bool {
-        self.places().contains(place)
+    /// Returns the places that were listed whole since the start.
+    pub fn places(&self) -> BTreeSet<Place> {
+        self.lock().clone()
     }
 
-    fn places(&self) -> MutexGuard<'_, BTreeSet<Place>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Place>> {
         self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

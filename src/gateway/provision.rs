@@ -4,7 +4,7 @@ use super::{Basis, Gateway, Snapshot};
 use crate::aws::{Aws, Site};
 use crate::clock::Clock;
 use crate::config::ServiceSpec;
-use crate::discovery::Place;
+use crate::discovery::{Place, Progress};
 use crate::domain::ProfileArn;
 use crate::inventory::FoundProfile;
 use crate::provision::{CarryError, Leftovers, Plan, Problem, Settings, Step, Unlisted, plan};
@@ -167,13 +167,20 @@ impl Gateway {
         let snapshot = self.snapshot.load_full();
         let region = snapshot.config.upstream.region.clone();
         let aws = &self.provisioner.aws;
+        // What an earlier run has seen is too old: somebody may have made the profile since.
+        let unread = || {
+            let hint = "the log says what keeps the gateway from reading AWS's profiles";
+            not_yet("which profiles there are is not known yet: AWS has not been read", hint)
+        };
+        let listed = self.discovery.as_ref().map(Progress::places).unwrap_or_default();
+        if listed.is_empty() {
+            return Err(unread());
+        }
         let account = aws.account(&Site::own(region.clone())).await;
         let account = account.map_err(|error| NotMade::carried(wish, &error.into()))?;
         let place = Place { region, account };
-        // What an earlier run has seen is too old: somebody may have made the profile since.
-        if !self.discovery.as_ref().is_some_and(|progress| progress.has_listed(&place)) {
-            let hint = "the log says what keeps the gateway from reading AWS's profiles";
-            return Err(not_yet("which profiles there are is not known yet: AWS has not been read", hint));
+        if !listed.contains(&place) {
+            return Err(unread());
         }
         let service_tag = snapshot.config.catalog.service_tag.clone();
         let plan = planned(&snapshot, wish, place)
