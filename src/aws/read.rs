@@ -67,11 +67,6 @@ pub struct Look {
 }
 
 impl Look {
-    /// Returns how many profiles have tags that were not read.
-    pub fn unread(&self) -> usize {
-        self.found.profiles.values().filter(|profile| profile.tags.is_none()).count()
-    }
-
     fn merge(&mut self, other: Self) {
         for (arn, profile) in other.found.profiles {
             // Two sites may see the same account; one that reads the tags is enough.
