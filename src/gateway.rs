@@ -174,7 +174,8 @@ impl Gateway {
         }
         let route = match snapshot.route(&caller.service, operation, &resource) {
             Err(RouteError::Resolve(ResolveError::Unmade(wish))) => {
-                self.provide(&wish).await?;
+                // Rare, and too large to be part of every call.
+                Box::pin(self.provide(&wish)).await?;
                 let snapshot = self.snapshot.load_full();
                 snapshot.route(snapshot.service(&wish.service)?, operation, &resource)?
             }
