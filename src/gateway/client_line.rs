@@ -1,5 +1,6 @@
 //! A client's connection, as far as calls and the listener have to agree on it.
 
+use super::peer::Peer;
 use http::Version;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +12,20 @@ pub struct ClientLine {
     calls: Arc<()>,
     /// Whether it carries several calls at a time.
     is_shared: bool,
+    peer: Arc<Peer>,
 }
 
 impl ClientLine {
+    /// Returns the line to a peer.
+    pub fn to(peer: Peer) -> Self {
+        Self { peer: Arc::new(peer), ..Self::default() }
+    }
+
+    /// Returns who is at the other end.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     /// Returns the same connection for a request of that version: over HTTP/2, one call does not break it.
     #[must_use]
     pub fn of_version(self, version: Version) -> Self {

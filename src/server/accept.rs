@@ -3,7 +3,7 @@
 use super::client_io::ClientIo;
 use super::respond;
 use crate::config::Listen;
-use crate::gateway::{ClientLine, Gateway, HeldFrame};
+use crate::gateway::{ClientLine, Gateway, HeldFrame, Peer};
 use crate::shutdown::Shutdown;
 use http::Request;
 use hyper::body::Incoming;
@@ -52,8 +52,8 @@ impl DataPlane {
         let accepting = async {
             loop {
                 let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-                let stream = match listener.accept().await {
-                    Ok((stream, _)) => stream,
+                let (stream, address) = match listener.accept().await {
+                    Ok(accepted) => accepted,
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
                         tokio::time::sleep(BREATHER).await;
@@ -63,7 +63,7 @@ impl DataPlane {
                 let (plane, protocols) = (Arc::clone(&plane), Arc::clone(&protocols));
                 let tasks = plane.shutdown.tasks.clone();
                 tasks.spawn(async move {
-                    plane.serve(stream, &protocols).await;
+                    plane.serve(stream, Peer::at(address.ip()), &protocols).await;
                     drop(slot);
                 });
             }
@@ -75,7 +75,7 @@ impl DataPlane {
     }
 
     /// Serves one connection to its end.
-    async fn serve(&self, stream: TcpStream, protocols: &Protocols) {
+    async fn serve(&self, stream: TcpStream, peer: Peer, protocols: &Protocols) {
         // Without it, the last piece of every event waits for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
         let is_http2 = tokio::select! {
@@ -83,7 +83,7 @@ impl DataPlane {
             () = self.shutdown.stopping.cancelled() => return,
         };
         let Ok(Ok(is_http2)) = is_http2 else { return };
-        let (line, asked) = (ClientLine::default(), Arc::new(AtomicU64::new(0)));
+        let (line, asked) = (ClientLine::to(peer), Arc::new(AtomicU64::new(0)));
         let io = TokioIo::new(ClientIo::new(stream, line.clone(), self.listen.write_timeout));
         let service = {
             let (gateway, asked, line) = (Arc::clone(&self.gateway), Arc::clone(&asked), line.clone());
