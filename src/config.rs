@@ -6,9 +6,12 @@
 mod ca_bundle;
 mod egress;
 mod file_read;
+mod identity;
+mod keys;
 mod load;
 mod proxies;
 mod rules;
+mod secrets;
 mod services;
 mod settings;
 pub(crate) mod tags;
@@ -19,14 +22,18 @@ pub use crate::sheet::{Problem, Problems};
 pub use ca_bundle::CaBundle;
 pub use egress::{Egress, is_variable};
 pub use file_read::{FileRead, FileState};
+pub use identity::{Identity, Method};
+pub(crate) use keys::moment;
+pub use keys::{KeyLimits, KeySpec, Proof};
 pub(crate) use load::load_looking;
-pub use load::{Loaded, load, load_access, load_edited, load_files, load_settings};
+pub use load::{Loaded, load, load_access, load_edited, load_files, load_secrets, load_settings};
 pub use proxies::{Proxies, Proxy};
+pub(crate) use services::operation;
 
 use crate::domain::{ModelId, ModelPattern, Operation, ProfileArn, Region, RoleArn, ServiceName};
+use crate::keys::bearer_id;
 use crate::ledger::journal::Fsync;
 use crate::ledger::store::StoreUrl;
-use http::HeaderName;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -269,43 +276,6 @@ pub enum AccessLog {
     File(PathBuf),
 }
 
-/// A way in which a caller can name its service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// A service key, as bearer token or `x-api-key`.
-    Key,
-    /// The path prefix `/s/{service}`.
-    Path,
-    /// The identity header.
-    Header,
-}
-
-/// How callers are identified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The accepted ways; at least one.
-    pub methods: Vec<Method>,
-    /// The identity header's name.
-    pub header: HeaderName,
-}
-
-impl Identity {
-    /// Tells whether a way is accepted.
-    pub fn accepts(&self, method: Method) -> bool {
-        self.methods.contains(&method)
-    }
-}
-
-impl Default for Identity {
-    /// All three ways, with the header `x-tollgate-service`.
-    fn default() -> Self {
-        Self {
-            methods: vec![Method::Key, Method::Path, Method::Header],
-            header: HeaderName::from_static("x-tollgate-service"),
-        }
-    }
-}
-
 /// What becomes of a model id that no profile of the service fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnmappedModel {
@@ -342,6 +312,8 @@ pub struct ServiceSpec {
     pub aliases: BTreeMap<String, ModelId>,
     /// SHA-256 hashes of its service keys, each of a whole key as it is sent.
     pub key_sha256: Vec<[u8; 32]>,
+    /// Its keys with an end, with limits, or with a secret.
+    pub keys: Vec<KeySpec>,
     /// Operations beyond those that every service may use.
     pub allowed_operations: Vec<Operation>,
     /// The models, by patterns of their ids, that profiles are made of at the first call
@@ -350,6 +322,11 @@ pub struct ServiceSpec {
 }
 
 impl ServiceSpec {
+    /// Returns the ids of all its keys.
+    pub fn key_ids(&self) -> impl Iterator<Item = String> {
+        self.key_sha256.iter().map(bearer_id).chain(self.keys.iter().map(|key| key.id.clone()))
+    }
+
     /// Returns a service of which nothing is said but its name.
     pub fn new(name: ServiceName) -> Self {
         Self {
@@ -360,6 +337,7 @@ impl ServiceSpec {
             default_model: None,
             aliases: BTreeMap::new(),
             key_sha256: Vec::new(),
+            keys: Vec::new(),
             allowed_operations: Vec::new(),
             allowed_models: Vec::new(),
         }

@@ -14,6 +14,7 @@ use crate::resolve::ResolveError;
 use axum::body::Body;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use std::sync::Arc;
 
 /// Names the code of a fault of ours, so that nobody takes it for Bedrock's.
 pub const X_TOLLGATE_ERROR: HeaderName = HeaderName::from_static("x-tollgate-error");
@@ -51,6 +52,26 @@ pub enum GatewayError {
         service: ServiceName,
         /// What it asked for.
         operation: Operation,
+    },
+    /// The key is not for the operation.
+    #[error(
+        "key {key} may not be used for {operation}: its `operations` in the services file do not name it"
+    )]
+    KeyOperation {
+        /// The key's id.
+        key: Arc<str>,
+        /// What was asked for.
+        operation: Operation,
+    },
+    /// The key is not for the model.
+    #[error(
+        "key {key} may not be used for model '{model}': its `models` in the services file do not take it"
+    )]
+    KeyModel {
+        /// The key's id.
+        key: Arc<str>,
+        /// The model that would answer.
+        model: String,
     },
     /// The question about the service's own profiles has no answer.
     #[error(transparent)]
@@ -109,6 +130,9 @@ impl GatewayError {
             Self::Identify(IdentifyError::Unknown(_)) => Fault::denied("service_unknown"),
             Self::Identify(IdentifyError::Conflict(_)) => Fault::denied("identity_conflict"),
             Self::Identify(IdentifyError::KeyInvalid) => Fault::denied("key_invalid"),
+            Self::Identify(IdentifyError::Signature(_)) => {
+                Fault::new(StatusCode::FORBIDDEN, "InvalidSignatureException", "signature_invalid")
+            }
             Self::Route(RouteError::Resolve(ResolveError::Ambiguous { .. })) => {
                 Fault::invalid("model_ambiguous")
             }
@@ -120,7 +144,8 @@ impl GatewayError {
             | Self::Route(RouteError::Resolve(
                 ResolveError::Unmapped { .. } | ResolveError::NotAllowed { .. } | ResolveError::Unmade(_),
             )) => Fault::denied("model_unmapped"),
-            Self::OperationDenied { .. } => Fault::denied("operation_denied"),
+            Self::OperationDenied { .. } | Self::KeyOperation { .. } => Fault::denied("operation_denied"),
+            Self::KeyModel { .. } => Fault::denied("model_denied"),
             Self::Operation(OperationError::NoModel | OperationError::Malformed(_))
             | Self::Route(RouteError::Malformed) => Fault::invalid("path_malformed"),
             Self::Operation(OperationError::Unknown) => {
@@ -180,6 +205,7 @@ pub fn insert_id(headers: &mut HeaderMap, name: &HeaderName, id: RequestId) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identify::SignatureError;
     use http_body_util::BodyExt;
     use std::time::Duration;
 
@@ -192,13 +218,22 @@ mod tests {
         let foreign = ResolveError::Foreign { service: service(), profile: text() };
         let denied =
             GatewayError::OperationDenied { service: service(), operation: Operation::ApplyGuardrail };
+        let missing = IdentifyError::Missing { identity: Box::default(), refused: None };
+        let forged = IdentifyError::Signature(SignatureError::Mismatch);
+        let key_operation = GatewayError::KeyOperation { key: "k".into(), operation: Operation::Converse };
         let too_large = IntakeError::TooLarge { limit: 1 };
         let silent = ForwardError::Silent(Duration::ZERO);
         vec![
-            (IdentifyError::Missing { header: text() }.into(), "400 ValidationException service_missing"),
+            (missing.into(), "400 ValidationException service_missing"),
             (IdentifyError::Unknown(text()).into(), "403 AccessDeniedException service_unknown"),
             (IdentifyError::Conflict(text()).into(), "403 AccessDeniedException identity_conflict"),
             (IdentifyError::KeyInvalid.into(), "403 AccessDeniedException key_invalid"),
+            (forged.into(), "403 InvalidSignatureException signature_invalid"),
+            (key_operation, "403 AccessDeniedException operation_denied"),
+            (
+                GatewayError::KeyModel { key: "k".into(), model: text() },
+                "403 AccessDeniedException model_denied",
+            ),
             (route(unmapped), "403 AccessDeniedException model_unmapped"),
             (route(ambiguous), "400 ValidationException model_ambiguous"),
             (route(foreign), "403 AccessDeniedException profile_foreign"),

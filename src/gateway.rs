@@ -26,14 +26,15 @@ pub use snapshot::{Basis, Setting, Snapshot};
 pub(crate) use swap::tell;
 pub use swap::{Swap, SwapError};
 
+use crate::aws::Kms;
 use crate::clock::Clock;
 use crate::discovery::Progress;
-use crate::domain::{RequestId, ServiceName};
+use crate::domain::{ModelId, RequestId, ServiceName};
 use crate::error::{GatewayError, X_AMZN_REQUESTID, X_TOLLGATE_REQUEST_ID, insert_id};
 use crate::forward::credentials::Signers;
 use crate::forward::{Forward, Outgoing, headers};
-use crate::identify::{Caller, identify};
-use crate::intake;
+use crate::identify::{Caller, Covered, IdentifyError, Payload, Shown, identify};
+use crate::intake::{self, RequestBody};
 use crate::metrics::{Metrics, UNKNOWN_SERVICE};
 use crate::operation::{self, Target};
 use crate::own_profiles::Question;
@@ -45,11 +46,12 @@ use arc_swap::ArcSwap;
 use axum::body::Body;
 use departure::Departure;
 use exchange::{Call, Exchange};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 const X_TOLLGATE_SERVICE: HeaderName = HeaderName::from_static("x-tollgate-service");
@@ -68,6 +70,8 @@ pub struct Gateway {
     pub signers: Arc<Signers>,
     /// Makes the profiles that calls lack, where the config says so.
     pub provisioner: Provisioner,
+    /// Unwraps secrets keys.
+    pub kms: Kms,
     /// All metrics.
     pub metrics: Arc<Metrics>,
     /// The stages of the gateway's end.
@@ -100,6 +104,16 @@ struct Asked<'a> {
     snapshot: &'a Snapshot,
     target: Target<'a>,
     caller: Caller,
+    /// The body, where it had to be there first.
+    taken: Option<Taken>,
+}
+
+/// A request's body.
+#[derive(Debug)]
+struct Taken {
+    body: RequestBody,
+    /// How long it was waited for.
+    waited: Duration,
 }
 
 impl Gateway {
@@ -152,15 +166,54 @@ impl Gateway {
             Err(error) => {
                 let question = Question::parse(&received.method, uri.path());
                 let question = question.ok_or((None, error.into()))?;
-                return own_profiles(&received, &snapshot, &question);
+                return self.own_profiles(&received, &snapshot, &question, body).await;
             }
         };
-        let identity = &snapshot.config.identity;
-        let caller = identify(identity, &snapshot.catalog, &received.headers, target.service)
-            .map_err(|error| (None, error.into()))?;
+        let (caller, taken) = self.know(&received, &snapshot, target.service, body).await?;
         let service = caller.service.name.clone();
-        let asked = Asked { snapshot: &snapshot, target, caller };
+        let asked = Asked { snapshot: &snapshot, target, caller, taken };
         self.serve(received, asked, body).await.map_err(|error| (Some(service), error))
+    }
+
+    /// Finds out who calls. A signature holds for the body too, which is taken in first.
+    async fn know(
+        &self,
+        received: &Received,
+        snapshot: &Snapshot,
+        path_service: Option<&str>,
+        body: &mut Body,
+    ) -> Result<(Caller, Option<Taken>), (Option<ServiceName>, GatewayError)> {
+        let nobody = |error: GatewayError| (None, error);
+        let (headers, peer) = (&received.headers, received.line.peer());
+        let shown = Shown { headers, path_service, peer, at: received.started_at };
+        let mut caller = identify(snapshot.known(), shown).map_err(|error| nobody(error.into()))?;
+        let Some(claim) = caller.claim.take() else { return Ok((caller, None)) };
+        let taken = self.take_in(headers, snapshot, body).await.map_err(nobody)?;
+        let covered = Covered {
+            method: &received.method,
+            path: received.uri.path(),
+            query: received.uri.query().unwrap_or_default(),
+            authority: received.uri.authority().map(Authority::as_str),
+            headers,
+            body_sha256: &taken.body.sha256,
+        };
+        let unsigned = snapshot.config.identity.allow_unsigned_payload;
+        let payload = if unsigned { Payload::MayBeUnsigned } else { Payload::Signed };
+        claim.verify(covered, payload).map_err(|error| nobody(IdentifyError::from(error).into()))?;
+        Ok((caller, Some(taken)))
+    }
+
+    /// Takes a request's body in.
+    async fn take_in(
+        &self,
+        headers: &HeaderMap,
+        snapshot: &Snapshot,
+        body: &mut Body,
+    ) -> Result<Taken, GatewayError> {
+        let began_waiting = self.clock.instant();
+        let body = intake::read(headers, body, snapshot.config.listen.body_limit_bytes).await?;
+        let waited = self.clock.instant().duration_since(began_waiting);
+        Ok(Taken { body, waited })
     }
 
     /// Takes a service's call through the stages. What fails before it goes upstream is refused and has no record.
@@ -170,9 +223,13 @@ impl Gateway {
         asked: Asked<'_>,
         body: &mut Body,
     ) -> Result<Response<Body>, GatewayError> {
-        let Asked { snapshot, target: Target { operation, resource, .. }, caller } = asked;
+        let Asked { snapshot, target: Target { operation, resource, .. }, caller, taken } = asked;
         if !caller.service.may_use(operation) {
             return Err(GatewayError::OperationDenied { service: caller.service.name.clone(), operation });
+        }
+        let key = caller.key.as_deref();
+        if let Some(key) = key.filter(|key| !key.may_use(operation)) {
+            return Err(GatewayError::KeyOperation { key: Arc::clone(&key.id), operation });
         }
         let route = match snapshot.route(&caller.service, operation, &resource) {
             Err(RouteError::Resolve(ResolveError::Unmade(wish))) => {
@@ -183,14 +240,20 @@ impl Gateway {
             }
             found => found?,
         };
-        let began_waiting = self.clock.instant();
-        let body = intake::read(&received.headers, body, snapshot.config.listen.body_limit_bytes).await?;
-        let waited = self.clock.instant().duration_since(began_waiting);
+        if let (Some(key), Some(model)) = (key, route.model().map(ModelId::bare))
+            && !key.may_call(model)
+        {
+            return Err(GatewayError::KeyModel { key: Arc::clone(&key.id), model: model.to_owned() });
+        }
+        let Taken { body, waited } = match taken {
+            Some(taken) => taken,
+            None => self.take_in(&received.headers, snapshot, body).await?,
+        };
         let call = Call {
             id: received.id,
             route: Arc::clone(&route),
             operation,
-            key_id: caller.key_id,
+            key_id: key.map(|key| Arc::clone(&key.id)),
             labels: self.labels(&received.headers, &route),
             request_text_bytes: body.text_bytes,
             max_output_tokens: intake::max_output_tokens(&body.pieces),
@@ -259,21 +322,21 @@ impl Gateway {
         self.metrics.rejected(service, code);
         tracing::info!(%id, service, code, %error, "refused");
     }
-}
 
-/// Tells a service of its own profiles, as the control plane would.
-fn own_profiles(
-    received: &Received,
-    snapshot: &Snapshot,
-    question: &Question<'_>,
-) -> Result<Response<Body>, (Option<ServiceName>, GatewayError)> {
-    let identity = &snapshot.config.identity;
-    let caller = identify(identity, &snapshot.catalog, &received.headers, question.service)
-        .map_err(|error| (None, error.into()))?;
-    let service = &caller.service;
-    let answer = question.answer(received.uri.query(), snapshot, service);
-    let mut response = answer.map_err(|error| (Some(service.name.clone()), error.into()))?;
-    insert_id(response.headers_mut(), &X_AMZN_REQUESTID, received.id);
-    insert_id(response.headers_mut(), &X_TOLLGATE_REQUEST_ID, received.id);
-    Ok(response)
+    /// Tells a service of its own profiles, as the control plane would.
+    async fn own_profiles(
+        &self,
+        received: &Received,
+        snapshot: &Snapshot,
+        question: &Question<'_>,
+        body: &mut Body,
+    ) -> Result<Response<Body>, (Option<ServiceName>, GatewayError)> {
+        let (caller, _) = self.know(received, snapshot, question.service, body).await?;
+        let service = &caller.service;
+        let answer = question.answer(received.uri.query(), snapshot, service);
+        let mut response = answer.map_err(|error| (Some(service.name.clone()), error.into()))?;
+        insert_id(response.headers_mut(), &X_AMZN_REQUESTID, received.id);
+        insert_id(response.headers_mut(), &X_TOLLGATE_REQUEST_ID, received.id);
+        Ok(response)
+    }
 }

@@ -1,14 +1,48 @@
-//! Who calls: service key, path prefix or header, all of which must agree.
+//! Who calls: key, signature, client certificate, path prefix and header, all of which must agree.
 
-use crate::catalog::{Catalog, KeyId, Service};
+mod authorization;
+mod network;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+pub use signature::{Claim, Covered, Payload, SignatureError};
+
+use crate::catalog::{Catalog, Service};
 use crate::config::{Identity, Method};
+use crate::gateway::Peer;
+use crate::keys::{KEY_PREFIX, Key, Keyring, is_access_key_id};
 use crate::operation::decode;
+use authorization::Authorization;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use std::net::IpAddr;
 use std::sync::Arc;
+use time::OffsetDateTime;
 
-/// What every service key begins with.
-pub const KEY_PREFIX: &str = "tg_";
+/// What a request shows of its caller.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// What its path names as the service, as it came.
+    pub path_service: Option<&'a str>,
+    /// Who is at the other end of its connection.
+    pub peer: &'a Peer,
+    /// When it came.
+    pub at: OffsetDateTime,
+}
+
+/// By what callers are known.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Which ways are accepted.
+    pub identity: &'a Identity,
+    /// The services.
+    pub catalog: &'a Catalog,
+    /// The keys.
+    pub keyring: &'a Keyring,
+}
 
 /// Who calls, and how that is known.
 #[derive(Debug)]
@@ -16,61 +50,160 @@ pub struct Caller {
     /// The service that carries the cost.
     pub service: Arc<Service>,
     /// The key that was shown, if one was.
-    pub key_id: Option<KeyId>,
+    pub key: Option<Arc<Key>>,
+    /// What is still to be verified, against the request's body: until then this is a claim.
+    pub claim: Option<Claim>,
 }
 
 /// Why the caller is not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentifyError {
-    /// Nothing names a service.
-    #[error(
-        "no service named: send the header '{header}: <service>', or use a base URL ending in /s/<service>, or a service key"
-    )]
+    /// Nothing names a service, in no way that is accepted.
+    #[error("no service named: {}", ways(identity, refused.as_deref()))]
     Missing {
-        /// The configured identity header.
-        header: String,
+        /// The accepted ways.
+        identity: Box<Identity>,
+        /// What was shown and not looked at, and why.
+        refused: Option<String>,
     },
     /// The named service is not in the catalog.
     #[error("service '{0}' is not known to this gateway: check its name, or add it to the services file")]
     Unknown(String),
     /// Two sources name different services, or one names two.
-    #[error("the request names more than one service ({0}): make key, path and header agree")]
+    #[error("the request names more than one service ({0}): make all that name one agree")]
     Conflict(String),
-    /// The key belongs to no service.
+    /// The key belongs to no service, or does no longer.
     #[error("the service key is not valid: it is unknown, expired or revoked; ask for a new one")]
     KeyInvalid,
+    /// The signature with a key of ours does not hold.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
 }
 
-/// Finds out which service a request belongs to.
-pub fn identify(
-    identity: &Identity,
-    catalog: &Catalog,
-    headers: &HeaderMap,
-    path_service: Option<&str>,
-) -> Result<Caller, IdentifyError> {
-    let mut names = Names::default();
-    let mut key_id = None;
-    if identity.accepts(Method::Key) {
-        for secret in keys(headers) {
-            let (service, id) = catalog.key(secret).ok_or(IdentifyError::KeyInvalid)?;
-            names.add(service.as_str())?;
-            if key_id.as_ref().is_some_and(|known| *known != id) {
-                return Err(IdentifyError::Conflict("two service keys".to_owned()));
+/// Finds out which service a request belongs to. A signature is not verified yet: see [`Caller::claim`].
+///
+/// # Errors
+/// The caller names no service, more than one, or one that it cannot prove to be.
+pub fn identify(known: Known<'_>, shown: Shown<'_>) -> Result<Caller, IdentifyError> {
+    let mut finding =
+        Finding { known, shown, names: Names::default(), key: None, claim: None, refused: None };
+    finding.keys()?;
+    finding.signatures()?;
+    finding.certificate()?;
+    finding.path_and_header()?;
+    finding.finish()
+}
+
+/// What was found so far.
+struct Finding<'a> {
+    known: Known<'a>,
+    shown: Shown<'a>,
+    names: Names,
+    key: Option<Arc<Key>>,
+    claim: Option<Claim>,
+    /// What was shown in a way that is not accepted from here.
+    refused: Option<String>,
+}
+
+impl Finding<'_> {
+    /// Looks at bearer keys; other tokens are not ours to judge.
+    fn keys(&mut self) -> Result<(), IdentifyError> {
+        let headers = self.shown.headers;
+        for sent in sent_keys(headers) {
+            if self.accepts(Method::Key, "a service key") {
+                let key = self.known.keyring.bearer(sent).ok_or(IdentifyError::KeyInvalid)?;
+                self.take_key(key)?;
             }
-            key_id = Some(id);
         }
+        Ok(())
     }
-    if let Some(raw) = path_service.filter(|_| identity.accepts(Method::Path)) {
-        names.add(&decode(raw).unwrap_or_else(|| raw.to_owned().into()))?;
-    }
-    if identity.accepts(Method::Header) {
-        for value in headers.get_all(&identity.header) {
-            names.add(&String::from_utf8_lossy(value.as_bytes()))?;
+
+    /// Looks at signatures with access keys of ours; those with others are ignored, unless nothing else is accepted.
+    fn signatures(&mut self) -> Result<(), IdentifyError> {
+        let (headers, at) = (self.shown.headers, self.shown.at);
+        let alone = self.known.identity.methods == [Method::Signature];
+        for value in headers.get_all(AUTHORIZATION) {
+            let Some(signed) = Authorization::parse(value.as_bytes()) else { continue };
+            let id = signed.access_key_id();
+            if !(alone || is_access_key_id(id)) || !self.accepts(Method::Signature, "an AWS signature") {
+                continue;
+            }
+            let access_key = self.known.keyring.access_key(id).ok_or(IdentifyError::KeyInvalid)?;
+            self.take_key(&access_key.key)?;
+            let claim = Claim::new(signed, access_key, headers, at)?;
+            if self.claim.replace(claim).is_some() {
+                return Err(IdentifyError::Conflict("two signatures".to_owned()));
+            }
         }
+        Ok(())
     }
-    let name = names.0.ok_or_else(|| IdentifyError::Missing { header: identity.header.to_string() })?;
-    let service = catalog.service(&name).ok_or_else(|| IdentifyError::Unknown(printable(&name)))?;
-    Ok(Caller { service: Arc::clone(service), key_id })
+
+    /// Looks at the client certificate that TLS has verified.
+    fn certificate(&mut self) -> Result<(), IdentifyError> {
+        let Some(certificate) = &self.shown.peer.certificate else { return Ok(()) };
+        let (catalog, peer) = (self.known.catalog, self.shown.peer.address);
+        for service in catalog.certified(certificate) {
+            // The certificate is that of whoever made the connection, no matter for whom it forwards.
+            if self.accepts_from(Method::Certificate, "a client certificate", Some(peer)) {
+                self.names.add(service.as_str())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn path_and_header(&mut self) -> Result<(), IdentifyError> {
+        if let Some(raw) = self.shown.path_service
+            && self.accepts(Method::Path, "the path prefix /s/")
+        {
+            self.names.add(&decode(raw).unwrap_or_else(|| raw.to_owned().into()))?;
+        }
+        let name = &self.known.identity.header;
+        for value in self.shown.headers.get_all(name) {
+            if self.accepts(Method::Header, name.as_str()) {
+                self.names.add(&String::from_utf8_lossy(value.as_bytes()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_key(&mut self, key: &Arc<Key>) -> Result<(), IdentifyError> {
+        if key.is_expired(self.shown.at) {
+            return Err(IdentifyError::KeyInvalid);
+        }
+        self.names.add(key.service.as_str())?;
+        if self.key.replace(Arc::clone(key)).is_some_and(|other| other.id != key.id) {
+            return Err(IdentifyError::Conflict("two service keys".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Tells whether a way is accepted from where the request comes from, and remembers if that is all that is wrong.
+    fn accepts(&mut self, method: Method, what: &str) -> bool {
+        let identity = self.known.identity;
+        if !identity.accepts(method) || identity.networks.is_empty() {
+            return identity.accepts(method);
+        }
+        let from = network::origin(self.shown.peer.address, self.shown.headers, &identity.trusted_proxies);
+        self.accepts_from(method, what, from)
+    }
+
+    fn accepts_from(&mut self, method: Method, what: &str, from: Option<IpAddr>) -> bool {
+        let identity = self.known.identity;
+        if !identity.accepts(method) || identity.accepts_from(method, from) {
+            return identity.accepts(method);
+        }
+        let from = from.map_or_else(|| "an unknown address".to_owned(), |from| from.to_string());
+        self.refused = Some(format!("{what} is not accepted from {from}"));
+        false
+    }
+
+    fn finish(self) -> Result<Caller, IdentifyError> {
+        let Self { known, names, key, claim, refused, .. } = self;
+        let missing = || IdentifyError::Missing { identity: Box::new(known.identity.clone()), refused };
+        let name = names.0.ok_or_else(missing)?;
+        let service = known.catalog.service(&name).ok_or_else(|| IdentifyError::Unknown(printable(&name)))?;
+        Ok(Caller { service: Arc::clone(service), key, claim })
+    }
 }
 
 /// The one name that all sources must agree on.
@@ -94,8 +227,8 @@ impl Names {
     }
 }
 
-/// Returns every service key that the request shows; other tokens are not ours to judge.
-fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// Returns every service key that the request shows.
+fn sent_keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let bearer = headers.get_all(AUTHORIZATION).into_iter().filter_map(|value| {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -105,79 +238,24 @@ fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     bearer.chain(api_key).filter(|token| token.starts_with(KEY_PREFIX))
 }
 
-fn printable(name: &str) -> String {
-    name.chars().take(80).flat_map(char::escape_debug).collect()
+/// Says in which of the accepted ways a service can be named.
+fn ways(identity: &Identity, refused: Option<&str>) -> String {
+    let way = |method: Method| match method {
+        Method::Key => "send a service key".to_owned(),
+        Method::Signature => "sign with an access key of `tollgate keys create --kind sigv4`".to_owned(),
+        Method::Certificate => "show a client certificate that names one".to_owned(),
+        Method::Path => "use a base URL ending in /s/<service>".to_owned(),
+        Method::Header => format!("send the header '{}: <service>'", identity.header),
+    };
+    // The simplest first.
+    let accepted = Method::ALL.into_iter().rev().filter(|method| identity.accepts(*method)).map(way);
+    let accepted = accepted.collect::<Vec<_>>().join(", or ");
+    match refused {
+        Some(refused) => format!("{refused}; {accepted}"),
+        None => accepted,
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{ServiceSpec, ServicesFile};
-    use crate::discovery::Discovered;
-    use crate::domain::ServiceName;
-    use http::{HeaderName, HeaderValue};
-    use sha2::{Digest, Sha256};
-
-    fn caller(
-        headers: &[(&'static str, &[u8])],
-        path: Option<&str>,
-    ) -> Result<(String, bool), IdentifyError> {
-        let spec = |name: &str, key: &str| ServiceSpec {
-            name: ServiceName::parse(name).unwrap(),
-            tags: std::collections::BTreeMap::default(),
-            models: Vec::new(),
-            profiles: Vec::new(),
-            default_model: None,
-            aliases: std::collections::BTreeMap::default(),
-            key_sha256: vec![Sha256::digest(key.as_bytes()).into()],
-            allowed_operations: Vec::new(),
-            allowed_models: Vec::new(),
-        };
-        let catalog = Catalog::build(
-            &ServicesFile { services: vec![spec("a", "tg_a"), spec("b", "tg_b")] },
-            &Discovered::default(),
-        );
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap());
-        }
-        identify(&Identity::default(), &catalog, &map, path)
-            .map(|caller| (caller.service.name.to_string(), caller.key_id.is_some()))
-    }
-
-    #[test]
-    fn each_source_names_the_service() {
-        assert_eq!(caller(&[("x-tollgate-service", b"a")], None), Ok(("a".into(), false)));
-        assert_eq!(caller(&[], Some("a")), Ok(("a".into(), false)));
-        assert_eq!(caller(&[("authorization", b"Bearer tg_b")], None), Ok(("b".into(), true)));
-        assert_eq!(
-            caller(&[("x-api-key", b"tg_b"), ("x-tollgate-service", b"b")], Some("b")),
-            Ok(("b".into(), true))
-        );
-        assert_eq!(
-            caller(&[("x-tollgate-service", b"a"), ("x-tollgate-service", b"a")], None),
-            Ok(("a".into(), false))
-        );
-    }
-
-    #[test]
-    fn sources_that_disagree_are_refused() {
-        let conflict = |result| assert!(matches!(result, Err(IdentifyError::Conflict(_))), "{result:?}");
-        conflict(caller(&[("x-tollgate-service", b"a")], Some("b")));
-        conflict(caller(&[("x-tollgate-service", b"a"), ("x-tollgate-service", b"b")], None));
-        conflict(caller(&[("authorization", b"Bearer tg_b")], Some("a")));
-        conflict(caller(&[("authorization", b"Bearer tg_b"), ("x-api-key", b"tg_a")], None));
-    }
-
-    #[test]
-    fn strangers_are_refused_and_foreign_tokens_ignored() {
-        assert!(matches!(caller(&[], None), Err(IdentifyError::Missing { .. })));
-        assert!(matches!(caller(&[("x-tollgate-service", b" ")], None), Err(IdentifyError::Missing { .. })));
-        assert!(matches!(caller(&[("x-tollgate-service", b"c\xff")], None), Err(IdentifyError::Unknown(_))));
-        assert_eq!(
-            caller(&[("x-api-key", b"tg_x"), ("x-tollgate-service", b"a")], None),
-            Err(IdentifyError::KeyInvalid)
-        );
-        assert_eq!(caller(&[("authorization", b"Bearer sk-1")], Some("a")), Ok(("a".into(), false)));
-    }
+fn printable(name: &str) -> String {
+    name.chars().take(80).flat_map(char::escape_debug).collect()
 }

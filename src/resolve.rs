@@ -282,6 +282,7 @@ mod tests {
             default_model: Some(model("fast")),
             aliases: BTreeMap::from([("fast".to_owned(), model("us.amazon.nova-lite-v1:0"))]),
             key_sha256: Vec::new(),
+            keys: Vec::new(),
             allowed_operations: Vec::new(),
             allowed_models: Vec::new(),
         };

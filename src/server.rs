@@ -20,6 +20,7 @@ use crate::forward::credentials::{CredentialsCache, Signers};
 use crate::forward::{Client, Forward};
 use crate::gateway::{Basis, ClockSkew, Gateway, Provisioner, Setting, Snapshot, Swap, interrupted, tell};
 use crate::inventory::Inventory;
+use crate::keys::Keyring;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::price::PriceTable;
@@ -99,7 +100,9 @@ impl Server {
             clock,
         };
         let (inventory, discovery) = start_discovery(&config.catalog).await;
-        let snapshot = Snapshot::build(Basis::new(loaded, inventory), setting).await?;
+        let keyring = Keyring::open(&loaded.services, &loaded.secrets, &aws.kms()).await;
+        let basis = Basis::new(loaded, keyring.map_err(StartError::Keys)?, inventory);
+        let snapshot = Snapshot::build(basis, setting).await?;
         tell(snapshot.catalog.findings(), &[]);
         let gateway = Arc::new(Gateway {
             snapshot: ArcSwap::from_pointee(snapshot),
@@ -107,6 +110,7 @@ impl Server {
             discovery,
             signers,
             provisioner: Provisioner::new(aws.clone(), clock),
+            kms: aws.kms(),
             metrics,
             shutdown,
             clock,

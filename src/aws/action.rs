@@ -16,6 +16,8 @@ pub enum Purpose {
     CostTags,
     /// Acting in other accounts.
     Roles,
+    /// Unsealing the secrets of access keys, where KMS keeps the key to them.
+    Secrets,
     /// Telling who the gateway is: every caller may.
     Identity,
 }
@@ -42,11 +44,13 @@ pub enum Action {
     StartCostAllocationTagBackfill,
     AssumeRole,
     GetCallerIdentity,
+    Decrypt,
+    GenerateDataKeyWithoutPlaintext,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::InvokeModel,
         Self::InvokeModelWithResponseStream,
         Self::CountTokens,
@@ -65,6 +69,8 @@ impl Action {
         Self::StartCostAllocationTagBackfill,
         Self::AssumeRole,
         Self::GetCallerIdentity,
+        Self::Decrypt,
+        Self::GenerateDataKeyWithoutPlaintext,
     ];
 
     /// Returns its name in policies, such as `bedrock:TagResource`.
@@ -88,6 +94,8 @@ impl Action {
             Self::StartCostAllocationTagBackfill => "ce:StartCostAllocationTagBackfill",
             Self::AssumeRole => "sts:AssumeRole",
             Self::GetCallerIdentity => "sts:GetCallerIdentity",
+            Self::Decrypt => "kms:Decrypt",
+            Self::GenerateDataKeyWithoutPlaintext => "kms:GenerateDataKeyWithoutPlaintext",
         }
     }
 
@@ -112,6 +120,7 @@ impl Action {
             | Self::StartCostAllocationTagBackfill => Purpose::CostTags,
             Self::AssumeRole => Purpose::Roles,
             Self::GetCallerIdentity => Purpose::Identity,
+            Self::Decrypt | Self::GenerateDataKeyWithoutPlaintext => Purpose::Secrets,
         }
     }
 

@@ -54,6 +54,7 @@ pub(super) struct Desk {
     pub(super) bedrock: aws_sdk_bedrock::Client,
     pub(super) cost: aws_sdk_costexplorer::Client,
     pub(super) sts: aws_sdk_sts::Client,
+    pub(super) kms: aws_sdk_kms::Client,
     site: Site,
     pace: Pace,
 }
@@ -80,6 +81,7 @@ impl Desk {
             bedrock: client!(aws_sdk_bedrock, access, upstream, site, credentials, identities),
             cost: client!(aws_sdk_costexplorer, access, upstream, site, credentials, identities),
             sts: client!(aws_sdk_sts, access, upstream, site, credentials, identities),
+            kms: client!(aws_sdk_kms, access, upstream, site, credentials, identities),
             site: site.clone(),
             pace: Pace::new(access.clock),
         }

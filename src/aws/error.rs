@@ -145,6 +145,7 @@ impl AwsError {
             super::Purpose::DataPlane
             | super::Purpose::Discovery
             | super::Purpose::Provisioning
+            | super::Purpose::Secrets
             | super::Purpose::Identity => "",
         };
         format!("add to the policies of {who}: {statement}{also}")
@@ -162,7 +163,10 @@ impl AwsError {
                 all.push(format!("arn:{partition}:bedrock:*::foundation-model/*"));
                 all
             }
-            Action::AssumeRole => self.resource.clone().into_iter().collect(),
+            Action::AssumeRole | Action::GenerateDataKeyWithoutPlaintext => {
+                self.resource.clone().into_iter().collect()
+            }
+            Action::Decrypt => vec![format!("arn:{partition}:kms:*:{account}:key/*")],
             Action::ListInferenceProfiles
             | Action::GetInferenceProfile
             | Action::ListTagsForResource

@@ -118,9 +118,11 @@ fn not_started(error: StartError) -> Failure {
         StartError::Listen { address, key, source } => {
             cannot_listen(address, &key.replace("listen.", "--"), &source)
         }
-        StartError::Tls(_) | StartError::Endpoint(_) | StartError::Ledger(_) | StartError::Internal(..) => {
-            error.into()
-        }
+        StartError::Tls(_)
+        | StartError::Endpoint(_)
+        | StartError::Ledger(_)
+        | StartError::Keys(_)
+        | StartError::Internal(..) => error.into(),
     }
 }
 

@@ -1,11 +1,14 @@
 //! Changing the services file in place: comments and order stay, and nothing invalid is written.
 
+mod keys;
+
+pub(super) use keys::key_table;
+
 use super::services::AddArgs;
 use super::{Context, Failure};
 use crate::config::{load_edited, load_files, load_settings};
 use crate::domain::{ModelId, ProfileArn, ServiceName};
 use crate::replace::{lock_folder, replace};
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, RawString, Table, TableLike, Value};
@@ -134,61 +137,6 @@ impl ServicesEditor {
             self.document.set_trailing(format!("{heading}{trailing}"));
         }
         Ok(())
-    }
-
-    /// Adds the hash of a key to a service.
-    pub(super) fn add_key(&mut self, service: &ServiceName, hash: &str) -> Result<(), Failure> {
-        let service = self.service(service)?;
-        let keys = service.entry("key_sha256").or_insert(Item::Value(Value::Array(Array::new())));
-        if let Some(keys) = keys.as_array_mut() {
-            let mut value = Value::from(hash);
-            let indent = keys.iter().last().map(|last| text_of(last.decor().prefix()));
-            match indent {
-                // One hash to a line stays one hash to a line; the comment of the last one is not repeated.
-                Some(indent) if indent.contains('\n') => {
-                    let spaces = indent.rsplit('\n').next().unwrap_or_default();
-                    value.decor_mut().set_prefix(format!("\n{spaces}"));
-                    keys.push_formatted(value);
-                }
-                _ => keys.push(value),
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes the one key whose hash begins with some digits, and returns its service and hash.
-    pub(super) fn remove_key(&mut self, prefix: &str) -> Result<(String, String), Failure> {
-        let found = self.hashes(prefix);
-        let hashes: BTreeSet<&str> = found.iter().map(|(_, hash)| hash.as_str()).collect();
-        if hashes.len() > 1 {
-            let message = format!("{} keys begin with '{prefix}'", hashes.len());
-            return Err(Failure::refused(message, "give more digits; `tollgate keys list` shows them"));
-        }
-        let Some((service, hash)) = found.into_iter().next() else {
-            let message = format!("no key's id begins with '{prefix}'");
-            return Err(Failure::refused(message, "`tollgate keys list` shows the ids"));
-        };
-        for (_, item) in self.services().into_iter().flat_map(TableLike::iter_mut) {
-            let Some(table) = item.as_table_like_mut() else { continue };
-            let Some(keys) = table.get_mut("key_sha256").and_then(Item::as_array_mut) else { continue };
-            let before = keys.len();
-            keys.retain(|key| key.as_str().is_none_or(|key| !key.eq_ignore_ascii_case(&hash)));
-            if before > 0 && keys.is_empty() {
-                table.remove("key_sha256");
-            }
-        }
-        Ok((service, hash))
-    }
-
-    /// Returns the services and hashes of the keys whose hashes begin with some digits.
-    fn hashes(&mut self, prefix: &str) -> Vec<(String, String)> {
-        let mut found = Vec::new();
-        for (name, item) in self.services().into_iter().flat_map(|services| services.iter()) {
-            let keys = item.as_table_like().and_then(|table| table.get("key_sha256")?.as_array());
-            let hashes = keys.into_iter().flatten().filter_map(Value::as_str).map(str::to_ascii_lowercase);
-            found.extend(hashes.filter(|hash| hash.starts_with(prefix)).map(|hash| (name.to_owned(), hash)));
-        }
-        found
     }
 
     fn services(&mut self) -> Option<&mut dyn TableLike> {

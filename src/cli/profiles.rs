@@ -8,6 +8,8 @@ mod look;
 mod pins;
 mod plan;
 
+pub(super) use look::Asking;
+
 use super::{Context, Failure, Format};
 use crate::domain::Region;
 use clap::{Args, Subcommand};

@@ -1,7 +1,6 @@
 //! `tollgate services`
 
 use super::edit::ServicesEditor;
-use super::keys::key_id;
 use super::table::write_table;
 use super::{Context, Failure, Format, service_name, write_json};
 use crate::config::{ServiceSpec, load_files};
@@ -102,7 +101,7 @@ fn row(service: &ServiceSpec) -> [String; 5] {
     [
         service.name.to_string(),
         service.profiles.len().to_string(),
-        service.key_sha256.len().to_string(),
+        service.key_ids().count().to_string(),
         service.default_model.as_ref().map_or_else(|| "-".to_owned(), ModelId::to_string),
         tags.join(" "),
     ]
@@ -116,7 +115,7 @@ fn listed(service: &ServiceSpec) -> Listed<'_> {
         profiles: service.profiles.iter().map(|(model, arn)| (model.as_str(), arn)).collect(),
         default_model: &service.default_model,
         aliases: &service.aliases,
-        key_ids: service.key_sha256.iter().map(key_id).collect(),
+        key_ids: service.key_ids().collect(),
         allowed_operations: &service.allowed_operations,
         allowed_models: service.allowed_models.iter().map(ModelPattern::as_str).collect(),
     }

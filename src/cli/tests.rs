@@ -2,10 +2,10 @@ mod pins;
 mod resolve;
 
 use super::*;
-use crate::catalog::Catalog;
 use crate::config::load;
-use crate::discovery::Discovered;
 use crate::discovery::stored::Stored;
+use crate::keys::{Keyring, is_well_formed};
+use crate::vault::Vault;
 use clap::CommandFactory;
 use std::fs;
 
@@ -331,26 +331,29 @@ fn a_removal_that_the_config_depends_on_is_refused() {
 #[test]
 fn a_new_key_opens_its_service_until_it_is_revoked() {
     let place = Place::new("", SERVICES);
-    let catalog = || {
+    let keyring = || {
         let loaded = load(&place.0.path().join("tollgate.toml"), []).unwrap();
-        Catalog::build(&loaded.services, &Discovered::default())
+        Keyring::build(&loaded.services, &Vault::default()).unwrap()
     };
     let output = place.run(&["keys", "create", "--service", "a"]).unwrap();
     let secret = output.lines().next().unwrap();
-    assert!(secret.starts_with("tg_") && secret.len() == 46, "{secret}");
+    assert!(secret.starts_with("tg_") && is_well_formed(secret), "{secret}");
     assert!(place.text().contains(output.lines().nth(1).unwrap()), "{output}\n{}", place.text());
     assert!(!place.text().contains(secret));
     let id = {
-        let catalog = catalog();
-        let (service, id) = catalog.key(secret).unwrap();
-        assert_eq!(service.as_str(), "a");
-        id.0
+        let keyring = keyring();
+        let key = keyring.bearer(secret).unwrap();
+        assert_eq!(key.service.as_str(), "a");
+        key.id.to_string()
     };
-    assert_eq!(place.run(&["keys", "list"]).unwrap(), format!("SERVICE  KEY ID\na        {id}\n"));
+    assert_eq!(
+        place.run(&["keys", "list"]).unwrap(),
+        format!("SERVICE  KEY ID            KIND\na        {id}  bearer\n")
+    );
     assert!(place.run(&["keys", "list", "--format", "json"]).unwrap().contains(&id));
     let revoked = place.run(&["keys", "revoke", &id[..6].to_uppercase()]).unwrap();
     assert_eq!(revoked, format!("revoked key {id} of service 'a' in services.toml\n"));
-    assert!(catalog().key(secret).is_none());
+    assert!(keyring().bearer(secret).is_none());
     assert_eq!(place.text(), SERVICES);
 }
 

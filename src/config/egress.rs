@@ -3,6 +3,7 @@
 use super::Upstream;
 use super::ca_bundle::CaBundle;
 use super::proxies::Proxies;
+use super::secrets::SECRETS_KEY;
 use crate::sheet::ENV_PREFIX;
 use crate::sheet::Problem;
 use crate::sheet::Sheet;
@@ -22,7 +23,7 @@ pub struct Egress {
 
 /// Tells whether the config takes notice of a variable of the environment.
 pub fn is_variable(name: &str) -> bool {
-    name.starts_with(ENV_PREFIX) || name == AWS_CA_BUNDLE || Proxies::asks_for(name)
+    name.starts_with(ENV_PREFIX) || name == AWS_CA_BUNDLE || name == SECRETS_KEY || Proxies::asks_for(name)
 }
 
 /// Reads what the config and an environment name.

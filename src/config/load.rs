@@ -2,12 +2,13 @@
 
 use super::egress::{self, Egress};
 use super::file_read::FileRead;
-use super::{Config, ServicesFile, rules, services, settings};
+use super::{Config, ServicesFile, rules, secrets, services, settings};
 use crate::domain::ServiceName;
 use crate::price::PriceTable;
 use crate::sheet::Sheet;
 use crate::sheet::overrides;
 use crate::sheet::{Problem, Problems};
+use crate::vault::Material;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -23,9 +24,12 @@ pub struct Loaded {
     pub prices: PriceTable,
     /// How calls leave this machine; read by [`load`] alone.
     pub egress: Egress,
+    /// The keys that secrets in the services file are sealed with; read by [`load`] alone.
+    pub secrets: Vec<Material>,
     /// What is no mistake, but should be looked at.
     pub warnings: Vec<Problem>,
-    /// The files that were read: config file, services file and, where there is one, the prices' overrides file.
+    /// The files that were read: config file, services file and, where there are any, those of the prices' overrides and
+    /// of secrets keys.
     pub files: Vec<FileRead>,
 }
 
@@ -45,12 +49,17 @@ pub(crate) fn load_looking(
     look: impl FnOnce(&Config, &mut Sheet),
 ) -> Result<Loaded, Problems> {
     let env: Vec<(String, String)> = env.into_iter().collect();
-    let mut egress = Egress::default();
+    let (mut egress, mut keys) = (Egress::default(), Vec::new());
     let loaded = load_with(path, env.iter().cloned(), |config, sheet| {
         egress = egress::read(&config.upstream, &env, sheet);
+        keys = secrets::read(&config.identity, &env, sheet);
         look(config, sheet);
     })?;
-    Ok(Loaded { egress, ..loaded })
+    let loaded = Loaded { egress, secrets: keys, ..loaded };
+    match secrets::check(&loaded) {
+        Some(problem) => Err(Problems(vec![problem])),
+        None => Ok(loaded),
+    }
 }
 
 /// Does what [`load`] does, but looks at no proxy and no CA bundle: for commands that call nobody.
@@ -81,6 +90,18 @@ pub fn load_edited(
     let (config, sheet) = read_config(path, env);
     let services_file = FileRead::begin(&config.catalog.services);
     finish(vec![config_file, services_file], config, sheet, Ok(services))
+}
+
+/// Reads the config file alone, and the secrets keys that it names: for commands that seal secrets.
+pub fn load_secrets(
+    path: &Path,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<(Config, Egress, Vec<Material>), Problems> {
+    let env: Vec<(String, String)> = env.into_iter().collect();
+    let (config, mut sheet) = read_config(path, env.iter().cloned());
+    let egress = egress::read(&config.upstream, &env, &mut sheet);
+    let keys = secrets::read(&config.identity, &env, &mut sheet);
+    done((config, egress, keys), sheet.problems)
 }
 
 /// Reads the config file alone: for commands that mend the services file.
@@ -122,9 +143,11 @@ fn finish(
         }
     };
     files.extend(config.prices.overrides.as_deref().map(FileRead::begin));
+    files.extend(config.identity.secrets_key_file.as_deref().map(FileRead::begin));
     let prices = add_prices(&config, &services, &mut sheet);
     let warnings = std::mem::take(&mut sheet.warnings);
-    done(Loaded { config, services, prices, egress: Egress::default(), warnings, files }, sheet.problems)
+    let (egress, secrets) = (Egress::default(), Vec::new());
+    done(Loaded { config, services, prices, egress, secrets, warnings, files }, sheet.problems)
 }
 
 /// Reads the prices, and adds what is wrong with them to what is wrong with the config.

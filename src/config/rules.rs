@@ -1,10 +1,11 @@
 //! What several keys, or both files, must agree on.
 
 use super::services::key_of;
-use super::{Config, ServiceSpec, ServicesFile, UnmappedModel, tags};
+use super::{Config, Proof, ServiceSpec, ServicesFile, UnmappedModel, tags};
 use crate::domain::{ModelId, ProfileArn};
 use crate::sheet::{Sheet, dotted};
 use http::Uri;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
@@ -114,6 +115,23 @@ fn check_owners(file: &ServicesFile, sheet: &mut Sheet) {
             }
             keys.entry(*hash).or_insert(key);
         }
+        check_keys(service, &mut keys, sheet);
+    }
+}
+
+/// A key under its id belongs to one service only, and stands in one place.
+fn check_keys(service: &ServiceSpec, known: &mut HashMap<[u8; 32], String>, sheet: &mut Sheet) {
+    for spec in &service.keys {
+        let key = dotted(&key_of(&service.name, "keys"), &spec.id);
+        // Of access keys, the id is what they are found by.
+        let hash = match &spec.proof {
+            Proof::Bearer(hash) => *hash,
+            Proof::Signature(_) => Sha256::digest(spec.id.as_bytes()).into(),
+        };
+        if let Some(first) = known.get(&hash) {
+            sheet.wrong_key(&key, format!("the key is {first} already: a key belongs to one service"));
+        }
+        known.entry(hash).or_insert(key);
     }
 }
 

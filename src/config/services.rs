@@ -2,7 +2,7 @@
 
 use super::settings::alias;
 use super::tags::MAX_VALUE;
-use super::{ServiceSpec, ServicesFile};
+use super::{ServiceSpec, ServicesFile, keys};
 use crate::domain::{ModelId, ModelPattern, Operation, ProfileArn, ServiceName};
 use crate::sheet::{Section, Sheet, dotted};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +53,7 @@ fn read_service(mut section: Section<'_>, name: ServiceName) -> ServiceSpec {
             .into_iter()
             .collect::<BTreeMap<_, _>>(),
         key_sha256: section.read_list("key_sha256", hash).unwrap_or_default(),
+        keys: keys::read(section.section("keys")),
         allowed_operations: section.read_list("allowed_operations", operation).unwrap_or_default(),
         allowed_models: section.read_list("allowed_models", pattern).unwrap_or_default(),
     };
@@ -76,19 +77,19 @@ fn source_id(text: &str) -> Result<ModelId, String> {
     Ok(model)
 }
 
-fn operation(name: &str) -> Result<Operation, String> {
+pub(crate) fn operation(name: &str) -> Result<Operation, String> {
     Operation::from_name(name).ok_or_else(|| {
         let names: Vec<&str> = Operation::ALL.into_iter().map(Operation::name).collect();
         format!("'{name}' is no operation; use {}", names.join(", "))
     })
 }
 
-fn pattern(text: &str) -> Result<ModelPattern, String> {
+pub(super) fn pattern(text: &str) -> Result<ModelPattern, String> {
     ModelPattern::parse(text).map_err(|error| format!("'{text}' is {error}"))
 }
 
 /// Returns the 32 bytes of 64 hexadecimal digits.
-fn hash(text: &str) -> Result<[u8; 32], String> {
+pub(super) fn hash(text: &str) -> Result<[u8; 32], String> {
     let wrong = || "must be 64 hexadecimal digits, as `tollgate keys create` prints them".to_owned();
     if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(wrong());

@@ -1,8 +1,8 @@
 //! The keys of the config file.
 
 use super::{
-    AccessLog, CatalogSettings, Config, Identity, LedgerSettings, Listen, Log, Method, OnClientDisconnect,
-    OnJournalFailure, PriceSettings, UnmappedModel, Upstream, tags,
+    AccessLog, CatalogSettings, Config, LedgerSettings, Listen, Log, OnClientDisconnect, OnJournalFailure,
+    PriceSettings, UnmappedModel, Upstream, identity, tags,
 };
 use crate::domain::{ModelId, Region, RoleArn, is_account};
 use crate::ledger::journal::Fsync;
@@ -68,7 +68,7 @@ pub(super) fn read(sheet: &mut Sheet, text: &str, folder: &Path) -> Config {
         let mut root = sheet.root(&document);
         read_listen(root.section("listen"), &mut config.listen);
         read_upstream(root.section("upstream"), &mut config.upstream, folder);
-        read_identity(root.section("identity"), &mut config.identity);
+        identity::read(root.section("identity"), &mut config.identity, folder);
         read_catalog(root.section("catalog"), &mut config.catalog, folder);
         read_ledger(root.section("ledger"), &mut config.ledger, folder);
         read_prices(root.section("prices"), &mut config.prices, folder);
@@ -111,18 +111,6 @@ fn read_upstream(mut section: Section<'_>, upstream: &mut Upstream, folder: &Pat
         within(number, i64::MAX.unsigned_abs())
     });
     upstream.roles = section.read_map("roles", role).unwrap_or_default().into_iter().collect();
-    section.finish();
-}
-
-fn read_identity(mut section: Section<'_>, identity: &mut Identity) {
-    let ways = [("key", Method::Key), ("path", Method::Path), ("header", Method::Header)];
-    if let Some(methods) = section.read_list("methods", |word| choice(word, &ways)) {
-        if methods.is_empty() {
-            section.wrong_key("methods", "must hold at least one of key, path, header");
-        }
-        identity.methods = methods;
-    }
-    section.read_text("header", &mut identity.header, header);
     section.finish();
 }
 
@@ -271,7 +259,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Returns what a word of a list stands for.
-fn choice<T: Copy>(word: &str, choices: &[(&str, T)]) -> Result<T, String> {
+pub(super) fn choice<T: Copy>(word: &str, choices: &[(&str, T)]) -> Result<T, String> {
     choices.iter().find(|(name, _)| *name == word).map(|(_, value)| *value).ok_or_else(|| {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         format!("'{word}' is not one of {}", names.join(", "))
@@ -292,7 +280,7 @@ fn endpoint(text: &str) -> Result<Uri, String> {
     if scheme && host && bare { Ok(uri) } else { Err(format!("'{text}' does not do: {RIGHT}")) }
 }
 
-fn header(text: &str) -> Result<HeaderName, String> {
+pub(super) fn header(text: &str) -> Result<HeaderName, String> {
     let name: HeaderName = text.parse().map_err(|_| format!("'{text}' is no header's name"))?;
     let taken = TAKEN_HEADERS.contains(&name.as_str()) || name.as_str().starts_with("x-amz");
     if taken {
@@ -301,7 +289,7 @@ fn header(text: &str) -> Result<HeaderName, String> {
     Ok(name)
 }
 
-fn file(path: &str, folder: &Path) -> Result<std::path::PathBuf, String> {
+pub(super) fn file(path: &str, folder: &Path) -> Result<std::path::PathBuf, String> {
     if path.is_empty() { Err("must name a file".to_owned()) } else { Ok(folder.join(path)) }
 }
 

@@ -1,6 +1,6 @@
 //! Times as the fixed-width text of records and of signatures.
 
-use time::OffsetDateTime;
+use time::{Date, Month, OffsetDateTime};
 
 /// Returns a UTC time to the millisecond, by RFC 3339: `2026-01-02T03:04:05.678Z`.
 pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
@@ -22,6 +22,19 @@ pub(crate) fn amz_date(at: OffsetDateTime) -> String {
     push_time(&mut text, at, "");
     text.push('Z');
     text
+}
+
+/// Returns the UTC time that `20260102T030405Z` stands for.
+pub(crate) fn parse_amz_date(stamp: &str) -> Option<OffsetDateTime> {
+    let is_whole = stamp.len() == 16 && stamp.get(8..9) == Some("T") && stamp.ends_with('Z');
+    let digits = |range: std::ops::Range<usize>| {
+        stamp.get(range).filter(|digits| is_whole && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let part = |range| digits(range)?.parse::<u8>().ok();
+    let year = digits(0..4)?.parse().ok()?;
+    let month = Month::try_from(part(4..6)?).ok()?;
+    let date = Date::from_calendar_date(year, month, part(6..8)?).ok()?;
+    Some(date.with_hms(part(9..11)?, part(11..13)?, part(13..15)?).ok()?.assume_utc())
 }
 
 fn push_date(text: &mut String, at: OffsetDateTime, between: &str) {
@@ -65,6 +78,15 @@ mod tests {
             prop_assert_eq!(OffsetDateTime::parse(&text, &Rfc3339).unwrap(), at);
             let digits: String = text.chars().take(19).filter(|c| !"-:".contains(*c)).collect();
             prop_assert_eq!(amz_date(at), digits + "Z");
+            let whole_seconds = at.replace_nanosecond(0).unwrap();
+            prop_assert_eq!(parse_amz_date(&amz_date(at)), Some(whole_seconds));
+        }
+
+        #[test]
+        fn other_text_is_no_stamp(text in "\\PC{0,18}|[0-9T]{15}Z|[+0-9]{8}T[-0-9]{6}Z") {
+            if let Some(at) = parse_amz_date(&text) {
+                prop_assert_eq!(amz_date(at), text);
+            }
         }
     }
 }

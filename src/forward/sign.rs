@@ -5,7 +5,7 @@
 
 use crate::domain::stamp::amz_date;
 use crate::hex::hex;
-use crate::operation::{decode, encode, push_encoded};
+use crate::sigv4::{SERVICE, extend_collapsed, push_canonical_path, push_canonical_query};
 use arc_swap::ArcSwap;
 use aws_credential_types::Credentials;
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
@@ -15,9 +15,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
-
-/// The signing name of both Bedrock endpoints (bedrock-runtime service model, `signingName`).
-const SERVICE: &str = "bedrock";
+use zeroize::Zeroizing;
 
 /// Headers of Bedrock's own that are part of what a call means, and so are signed.
 const BEDROCK_HEADERS: &str = "x-amzn-bedrock-";
@@ -69,7 +67,7 @@ struct SigningKey {
     /// `{day}/{region}/bedrock/aws4_request`.
     scope: String,
     credentials: Credentials,
-    key: Vec<u8>,
+    key: Zeroizing<Vec<u8>>,
 }
 
 impl std::fmt::Debug for SigningKey {
@@ -102,7 +100,7 @@ impl SigningKeys {
             region: region.to_owned(),
             scope: format!("{}/{region}/{SERVICE}/aws4_request", stamp.get(..8).unwrap_or_default()),
             credentials: credentials.clone(),
-            key: key.as_ref().to_vec(),
+            key: Zeroizing::new(key.as_ref().to_vec()),
         });
         self.0.rcu(|known| {
             let others = known.iter().rev().take(MAX_KEYS).rev().cloned();
@@ -165,7 +163,7 @@ fn canonical_request(request: Signable<'_>, headers: &HeaderMap) -> (Vec<u8>, St
     line.push('\n');
     push_canonical_path(&mut line, request.path);
     line.push('\n');
-    line.push_str(&canonical_query(request.query));
+    push_canonical_query(&mut line, request.query);
     line.push('\n');
     let mut text = line.into_bytes();
     for name in signed {
@@ -196,47 +194,10 @@ fn signed_headers(headers: &HeaderMap) -> Vec<&HeaderName> {
     names
 }
 
-/// Appends the wire path, encoded once more, slash by slash.
-fn push_canonical_path(text: &mut String, path: &str) {
-    for (at, segment) in path.split('/').enumerate() {
-        if at > 0 {
-            text.push('/');
-        }
-        push_encoded(text, segment);
-    }
-}
-
-/// Sorts the query's pairs, each name and value encoded anew; a raw `+` is a space, as in forms.
-fn canonical_query(query: &str) -> String {
-    let recode = |text: &str| {
-        let text = text.replace('+', "%20");
-        encode(&decode(&text).unwrap_or(text.as_str().into()))
-    };
-    let mut pairs: Vec<(String, String)> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (recode(name), recode(value)))
-        .collect();
-    pairs.sort_unstable();
-    let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-    pairs.join("&")
-}
-
-/// Appends a header's value without outer spaces, and with each inner run of spaces as one.
-fn extend_collapsed(text: &mut Vec<u8>, value: &[u8]) {
-    let mut after_space = false;
-    for &byte in value.trim_ascii() {
-        if !(after_space && byte == b' ') {
-            text.push(byte);
-        }
-        after_space = byte == b' ';
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::encode;
     use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings};
     use aws_sigv4::sign::v4;
     use proptest::prelude::*;

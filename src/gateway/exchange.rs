@@ -1,7 +1,6 @@
 //! One call from the moment that it is owed a record until it has one.
 
 use super::Route;
-use crate::catalog::KeyId;
 use crate::clock::Clock;
 use crate::domain::{Operation, Outcome, Picture, Record, RequestId};
 use crate::error::X_AMZN_ERRORTYPE;
@@ -27,7 +26,7 @@ pub(super) struct Call {
     /// The operation.
     pub(super) operation: Operation,
     /// The key that the caller showed.
-    pub(super) key_id: Option<KeyId>,
+    pub(super) key_id: Option<Arc<str>>,
     /// What the caller says about the call, for reports.
     pub(super) labels: BTreeMap<String, String>,
     /// Bytes of text in the request.
@@ -174,7 +173,7 @@ impl Call {
             source_model: route.source_model.as_ref(),
             profile_arn: route.profile.as_ref(),
             region: &route.region,
-            key_id: self.key_id.as_ref().map(|key| key.0.as_str()),
+            key_id: self.key_id.as_deref(),
             labels: &self.labels,
             request_text_bytes: self.request_text_bytes,
             max_output_tokens: self.max_output_tokens,
@@ -225,7 +224,7 @@ impl Open {
             time_to_first_byte: first_byte,
             duration,
             aws_request_id,
-            key_id: call.key_id.map(|key| key.0),
+            key_id: call.key_id.as_deref().map(str::to_owned),
             labels: call.labels,
         };
         record.set_charge(route.charge(&record));

@@ -9,7 +9,9 @@ use crate::discovery::Discovered;
 use crate::domain::{ModelId, Operation, Region, ServiceName};
 use crate::forward::credentials::Signers;
 use crate::forward::endpoint::{EndpointError, Endpoints};
+use crate::identify::Known;
 use crate::inventory::Inventory;
+use crate::keys::Keyring;
 use crate::metrics::{Metrics, NO_PROFILE, OTHER_MODEL};
 use crate::operation::{Resource, decode};
 use crate::price::PriceTable;
@@ -34,6 +36,8 @@ pub struct Snapshot {
     pub inventory: Arc<Inventory>,
     /// The services and their profiles.
     pub catalog: Catalog,
+    /// The services' keys.
+    pub keyring: Arc<Keyring>,
     /// What relayed bodies share.
     pub(super) around: Arc<Surroundings>,
     endpoints: Endpoints,
@@ -52,15 +56,17 @@ pub struct Basis {
     pub services: Arc<ServicesFile>,
     /// What calls cost.
     pub prices: PriceTable,
+    /// The services' keys.
+    pub keyring: Arc<Keyring>,
     /// What AWS has of profiles.
     pub inventory: Arc<Inventory>,
 }
 
 impl Basis {
     /// Returns what files say, with what AWS has.
-    pub fn new(loaded: Loaded, inventory: Arc<Inventory>) -> Self {
+    pub fn new(loaded: Loaded, keyring: Keyring, inventory: Arc<Inventory>) -> Self {
         let Loaded { config, services, prices, .. } = loaded;
-        Self { config, services: Arc::new(services), prices, inventory }
+        Self { config, services: Arc::new(services), prices, keyring: Arc::new(keyring), inventory }
     }
 }
 
@@ -95,7 +101,7 @@ impl Snapshot {
     /// # Errors
     /// A region without a Bedrock runtime endpoint.
     pub async fn build(basis: Basis, with: Setting) -> Result<Self, EndpointError> {
-        let Basis { config, services, prices, inventory } = basis;
+        let Basis { config, services, prices, keyring, inventory } = basis;
         let Setting { signers, metrics, shutdown, clock } = with;
         let discovered = Discovered::of(&inventory, &config.catalog.service_tag, &config.upstream.region);
         let catalog = Catalog::build(&services, &discovered);
@@ -111,7 +117,24 @@ impl Snapshot {
             clock,
             runtime: Handle::current(),
         });
-        Ok(Self { config, services, inventory, catalog, around, endpoints, routes, signers, metrics, prices })
+        Ok(Self {
+            config,
+            services,
+            inventory,
+            catalog,
+            keyring,
+            around,
+            endpoints,
+            routes,
+            signers,
+            metrics,
+            prices,
+        })
+    }
+
+    /// Returns by what callers are known.
+    pub fn known(&self) -> Known<'_> {
+        Known { identity: &self.config.identity, catalog: &self.catalog, keyring: &self.keyring }
     }
 
     /// Returns what the snapshot was built of.
@@ -120,6 +143,7 @@ impl Snapshot {
             config: self.config.clone(),
             services: Arc::clone(&self.services),
             prices: self.prices.clone(),
+            keyring: Arc::clone(&self.keyring),
             inventory: Arc::clone(&self.inventory),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, FileRead, FileState, Loaded, Problems, load};
 use crate::gateway::{Basis, Gateway};
+use crate::keys::Keyring;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,8 +111,10 @@ impl Sources {
             tracing::warn!(key, "a change of this key takes a restart");
         }
         let files = loaded.files.clone();
+        let keyring = Keyring::open(&loaded.services, &loaded.secrets, &gateway.kms).await;
+        let keyring = keyring.map_err(|error| error.to_string())?;
         let swapped =
-            gateway.swap(|snapshot| Some(Basis::new(loaded, Arc::clone(&snapshot.inventory)))).await;
+            gateway.swap(|snapshot| Some(Basis::new(loaded, keyring, Arc::clone(&snapshot.inventory)))).await;
         swapped.map_err(|error| error.to_string())?;
         self.files = files;
         Ok(gateway.snapshot.load().catalog.services().count())

@@ -1,6 +1,7 @@
 //! Why a gateway does not start, and what to do about it.
 
 use crate::forward::endpoint::EndpointError;
+use crate::keys::KeyringError;
 use crate::ledger::LedgerError;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -27,6 +28,9 @@ pub enum StartError {
     /// The ledger cannot be used as it is.
     #[error(transparent)]
     Ledger(LedgerError),
+    /// The keys of the services file cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyringError),
     /// A part of the gateway cannot be set up: a bug.
     #[error("cannot set up {0}: {1}")]
     Internal(&'static str, String),
@@ -46,6 +50,9 @@ impl StartError {
                     .to_owned()
             }
             Self::Ledger(error) => error.hint(),
+            Self::Keys(_) => "name the right secrets key with identity.secrets_key_file or TOLLGATE_SECRETS_KEY; a secret \
+                              whose key is lost is revoked, and made anew (`tollgate keys revoke`, `keys create`)"
+                .to_owned(),
             Self::Internal(..) => "this is a bug: report it with what `tollgate --version` prints".to_owned(),
         }
     }

@@ -3,13 +3,14 @@
 use super::calls::Call;
 use super::control::{ControlPlane, Plane, Signed};
 use crate::domain::Region;
+use crate::domain::stamp::parse_amz_date;
 use crate::hex::hex;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use http::HeaderMap;
 use std::time::{Duration, SystemTime};
-use time::{Date, Month, OffsetDateTime};
+use time::OffsetDateTime;
 
 /// How far `x-amz-date` may be from the clock (AWS General Reference, "Signature validity").
 const MAX_SKEW: Duration = Duration::from_mins(5);
@@ -62,7 +63,8 @@ pub(super) fn check(
     let region = check_scope(&authorization, Plane::of(call), stamp)?;
     check_token(&call.headers, credentials)?;
     check_coverage(&call.headers, &authorization.signed_headers)?;
-    let signed_at = parse_stamp(stamp).ok_or("x-amz-date is malformed")?;
+    let signed_at = parse_amz_date(stamp).ok_or("x-amz-date is malformed")?;
+    let signed_at = (signed_at - OffsetDateTime::UNIX_EPOCH).unsigned_abs();
     if signed_at.abs_diff(since_epoch) > MAX_SKEW {
         return Err("x-amz-date is more than five minutes off");
     }
@@ -144,17 +146,6 @@ fn expected_signature(
         .build()
         .ok()?;
     Some(sign(request, &params.into()).ok()?.signature().to_owned())
-}
-
-/// Returns the time since the Unix epoch that `20260102T030405Z` stands for.
-fn parse_stamp(stamp: &str) -> Option<Duration> {
-    let part = |range: std::ops::Range<usize>| stamp.get(range)?.parse::<u8>().ok();
-    let year = stamp.get(..4)?.parse().ok()?;
-    let month = Month::try_from(part(4..6)?).ok()?;
-    let date = Date::from_calendar_date(year, month, part(6..8)?).ok()?;
-    let at = date.with_hms(part(9..11)?, part(11..13)?, part(13..15)?).ok()?.assume_utc();
-    let is_whole = stamp.len() == 16 && stamp.get(8..9) == Some("T") && stamp.ends_with('Z');
-    if is_whole { Duration::try_from(at - OffsetDateTime::UNIX_EPOCH).ok() } else { None }
 }
 
 /// Returns a header's value where it is text.

@@ -84,7 +84,11 @@ fn weight(loaded: &Loaded, args: &CheckArgs, error: &AwsError) -> Weight {
         }
         Purpose::Discovery => settings.discover,
         Purpose::CostTags => args.fix,
-        Purpose::DataPlane | Purpose::Provisioning | Purpose::Roles | Purpose::Identity => true,
+        Purpose::DataPlane
+        | Purpose::Provisioning
+        | Purpose::Roles
+        | Purpose::Secrets
+        | Purpose::Identity => true,
     };
     if is_refused && !is_needed { Weight::Warning } else { Weight::Problem }
 }

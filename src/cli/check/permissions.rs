@@ -4,6 +4,7 @@ use super::ask::Facts;
 use crate::aws::{Action, ErrorKind, Purpose};
 use crate::config::{Loaded, UnmappedModel};
 use crate::domain::Operation;
+use crate::vault::Material;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -71,6 +72,9 @@ fn needed(loaded: &Loaded) -> BTreeSet<Action> {
     if !loaded.config.upstream.roles.is_empty() {
         needed.extend(Action::needed_for(Purpose::Roles));
     }
+    if loaded.secrets.iter().any(|key| matches!(key, Material::Wrapped(_))) {
+        needed.insert(Action::Decrypt);
+    }
     needed
 }
 
@@ -80,7 +84,7 @@ fn why_not(action: Action) -> &'static str {
         Purpose::Provisioning => "only making, tagging and deleting profiles tells",
         Purpose::CostTags if action == Action::ListCostAllocationTags => NO_ANSWER,
         Purpose::CostTags => "only --fix, with --backfill-from, tells",
-        Purpose::Discovery | Purpose::Roles | Purpose::Identity => NO_ANSWER,
+        Purpose::Discovery | Purpose::Roles | Purpose::Secrets | Purpose::Identity => NO_ANSWER,
     }
 }
 

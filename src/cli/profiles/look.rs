@@ -12,14 +12,14 @@ use std::io::{self, Write};
 use tokio::runtime::{Builder, Runtime};
 
 /// AWS, and the one thread that waits for it.
-pub(super) struct Asking {
-    pub(super) runtime: Runtime,
-    pub(super) aws: Aws,
+pub(in crate::cli) struct Asking {
+    pub(in crate::cli) runtime: Runtime,
+    pub(in crate::cli) aws: Aws,
 }
 
 impl Asking {
     /// Makes ready to ask AWS as the config says; asks nothing yet.
-    pub(super) fn new(config: &Config, egress: &Egress) -> Result<Self, Failure> {
+    pub(in crate::cli) fn new(config: &Config, egress: &Egress) -> Result<Self, Failure> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let aws = runtime.block_on(async {
             let chain = serve::default_chain(&config.upstream, egress).await?;
