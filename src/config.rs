@@ -30,7 +30,7 @@ pub use load::{Loaded, load, load_access, load_edited, load_files, load_secrets,
 pub use proxies::{Proxies, Proxy};
 pub(crate) use services::operation;
 
-use crate::domain::{ModelId, ModelPattern, Operation, ProfileArn, Region, RoleArn, ServiceName};
+use crate::domain::{CertificateName, ModelId, ModelPattern, Operation, ProfileArn, Region, RoleArn, ServiceName};
 use crate::keys::bearer_id;
 use crate::ledger::journal::Fsync;
 use crate::ledger::store::StoreUrl;
@@ -319,6 +319,8 @@ pub struct ServiceSpec {
     /// The models, by patterns of their ids, that profiles are made of at the first call
     /// ([`UnmappedModel::Provision`]); none is all.
     pub allowed_models: Vec<ModelPattern>,
+    /// Which client certificates are the service's, by the names that they certify.
+    pub client_certificates: Vec<CertificateName>,
 }
 
 impl ServiceSpec {
@@ -340,6 +342,7 @@ impl ServiceSpec {
             keys: Vec::new(),
             allowed_operations: Vec::new(),
             allowed_models: Vec::new(),
+            client_certificates: Vec::new(),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The words of the product as validated types. Depends on nothing else of ours.
 
+mod certificate_name;
 mod charge;
+mod client_certificate;
+mod glob;
 mod model;
 mod model_pattern;
 mod money;
@@ -13,7 +16,9 @@ mod service;
 pub(crate) mod stamp;
 mod usage;
 
+pub use certificate_name::{CertificateName, CertificateNames, InvalidCertificateName};
 pub use charge::Charge;
+pub use client_certificate::ClientCertificate;
 pub use model::{InvalidModelId, ModelId};
 pub use model_pattern::{InvalidModelPattern, ModelPattern};
 pub use money::{InvalidMoney, Money};

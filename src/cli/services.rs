@@ -60,6 +60,7 @@ struct Listed<'a> {
     key_ids: Vec<String>,
     allowed_operations: &'a [crate::domain::Operation],
     allowed_models: Vec<&'a str>,
+    client_certificates: Vec<String>,
 }
 
 /// Runs one of the commands.
@@ -118,6 +119,7 @@ fn listed(service: &ServiceSpec) -> Listed<'_> {
         key_ids: service.key_ids().collect(),
         allowed_operations: &service.allowed_operations,
         allowed_models: service.allowed_models.iter().map(ModelPattern::as_str).collect(),
+        client_certificates: service.client_certificates.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::services::key_of;
 use super::{Config, Proof, ServiceSpec, ServicesFile, UnmappedModel, tags};
-use crate::domain::{ModelId, ProfileArn};
+use crate::domain::{CertificateName, ModelId, ProfileArn};
 use crate::sheet::{Sheet, dotted};
 use http::Uri;
 use sha2::{Digest, Sha256};
@@ -96,8 +96,9 @@ pub(super) fn check_services(config: &Config, file: &ServicesFile, sheet: &mut S
     }
 }
 
-/// A profile and a key belong to one service only.
+/// A profile, a key and a certificate belong to one service only.
 fn check_owners(file: &ServicesFile, sheet: &mut Sheet) {
+    check_certificates(file, sheet);
     let mut profiles: HashMap<&str, String> = HashMap::new();
     let mut keys: HashMap<[u8; 32], String> = HashMap::new();
     for service in &file.services {
@@ -132,6 +133,22 @@ fn check_keys(service: &ServiceSpec, known: &mut HashMap<[u8; 32], String>, shee
             sheet.wrong_key(&key, format!("the key is {first} already: a key belongs to one service"));
         }
         known.entry(hash).or_insert(key);
+    }
+}
+
+/// A certificate's name is claimed once.
+fn check_certificates(file: &ServicesFile, sheet: &mut Sheet) {
+    let mut names: HashMap<&CertificateName, String> = HashMap::new();
+    for service in &file.services {
+        for (index, name) in service.client_certificates.iter().enumerate() {
+            let key = format!("{}[{index}]", key_of(&service.name, "client_certificates"));
+            if let Some(first) = names.get(name) {
+                let message =
+                    format!("the name is {first} already: a certificate tells one service, so keep one of them");
+                sheet.wrong_key(&key, message);
+            }
+            names.entry(name).or_insert(key);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::settings::alias;
 use super::tags::MAX_VALUE;
 use super::{ServiceSpec, ServicesFile, keys};
-use crate::domain::{ModelId, ModelPattern, Operation, ProfileArn, ServiceName};
+use crate::domain::{CertificateName, ModelId, ModelPattern, Operation, ProfileArn, ServiceName};
 use crate::sheet::{Section, Sheet, dotted};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,6 +56,9 @@ fn read_service(mut section: Section<'_>, name: ServiceName) -> ServiceSpec {
         keys: keys::read(section.section("keys")),
         allowed_operations: section.read_list("allowed_operations", operation).unwrap_or_default(),
         allowed_models: section.read_list("allowed_models", pattern).unwrap_or_default(),
+        client_certificates: section
+            .read_list("client_certificates", certificate_name)
+            .unwrap_or_default(),
     };
     section.finish();
     spec
@@ -86,6 +89,10 @@ pub(crate) fn operation(name: &str) -> Result<Operation, String> {
 
 pub(super) fn pattern(text: &str) -> Result<ModelPattern, String> {
     ModelPattern::parse(text).map_err(|error| format!("'{text}' is {error}"))
+}
+
+fn certificate_name(text: &str) -> Result<CertificateName, String> {
+    CertificateName::parse(text).map_err(|error| format!("'{text}' is {error}"))
 }
 
 /// Returns the 32 bytes of 64 hexadecimal digits.

@@ -330,6 +330,14 @@ const SERVICES_MISTAKES: &[(&str, &str)] = &[
         "services.toml:2: services.a.key_sha256: expected an array of strings",
     ),
     (
+        "[services.a]\nclient_certificates = ['checkout']",
+        "services.toml:2: services.a.client_certificates[0]: 'checkout' is no name of a certificate: use a URI",
+    ),
+    (
+        "[services.a]\nclient_certificates = ['dns:a.x']\n[services.b]\nclient_certificates = ['urn:a', 'dns:A.x']",
+        "services.toml:4: services.b.client_certificates[1]: the name is services.a.client_certificates[0] already",
+    ),
+    (
         "[services.a]\nallowed_operations = ['Converze']",
         "services.toml:2: services.a.allowed_operations[0]: 'Converze' is no operation; use Converse, ",
     ),

@@ -1,5 +1,6 @@
 //! Patterns of model ids.
 
+use super::glob;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,15 +31,7 @@ impl ModelPattern {
 
     /// Tells whether an id, whole, is one of those that the pattern stands for.
     pub fn fits(&self, id: &str) -> bool {
-        let mut pieces = self.0.split('*');
-        let Some(mut rest) = pieces.next().and_then(|first| id.strip_prefix(first)) else { return false };
-        let Some(last) = pieces.next_back() else { return rest.is_empty() };
-        // The earliest place for each piece leaves the most for those after it.
-        for piece in pieces {
-            let Some((_, after)) = rest.split_once(piece) else { return false };
-            rest = after;
-        }
-        rest.ends_with(last)
+        glob::fits(&self.0, id)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A client's connection, as far as calls and the listener have to agree on it.
 
-use super::peer::Peer;
+use super::peer::{ClientCertificate, Peer};
 use http::Version;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +19,13 @@ impl ClientLine {
     /// Returns the line to a peer.
     pub fn to(peer: Peer) -> Self {
         Self { peer: Arc::new(peer), ..Self::default() }
+    }
+
+    /// Returns the same line, to a peer that TLS has verified a certificate of.
+    #[must_use]
+    pub fn certified(self, certificate: ClientCertificate) -> Self {
+        let peer = Peer { address: self.peer.address, certificate: Some(Arc::new(certificate)) };
+        Self { peer: Arc::new(peer), ..self }
     }
 
     /// Returns who is at the other end.

@@ -1,5 +1,6 @@
 //! Who is at the other end of a client's connection, as far as the connection itself tells.
 
+pub use crate::domain::ClientCertificate;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -10,15 +11,6 @@ pub struct Peer {
     pub address: IpAddr,
     /// The client certificate that TLS has verified, if one was shown.
     pub certificate: Option<Arc<ClientCertificate>>,
-}
-
-/// The names that a client certificate certifies (its subject alternative names); the subject itself names nobody.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ClientCertificate {
-    /// URIs, such as SPIFFE ids.
-    pub uris: Vec<String>,
-    /// DNS names, in lower case.
-    pub dns: Vec<String>,
 }
 
 impl Peer {
