@@ -7,6 +7,7 @@ mod ca_bundle;
 mod egress;
 mod file_read;
 mod identity;
+mod ingress;
 mod keys;
 mod load;
 mod proxies;
@@ -15,6 +16,7 @@ mod secrets;
 mod services;
 mod settings;
 pub(crate) mod tags;
+mod tls;
 #[cfg(test)]
 mod tests;
 
@@ -25,10 +27,12 @@ pub use file_read::{FileRead, FileState};
 pub use identity::{Identity, Method};
 pub(crate) use keys::moment;
 pub use keys::{KeyLimits, KeySpec, Proof};
+pub use ingress::{AdminToken, Ingress, ServerTls};
 pub(crate) use load::load_looking;
 pub use load::{Loaded, load, load_access, load_edited, load_files, load_secrets, load_settings};
 pub use proxies::{Proxies, Proxy};
 pub(crate) use services::operation;
+pub use tls::{CertificateFiles, ClientAuth, ClientTrust, TlsSettings, TlsVersion};
 
 use crate::domain::{CertificateName, ModelId, ModelPattern, Operation, ProfileArn, Region, RoleArn, ServiceName};
 use crate::keys::bearer_id;
@@ -63,8 +67,15 @@ pub struct Config {
 pub struct Listen {
     /// The address of the data plane, which applications call; port 0 takes any free port.
     pub data: SocketAddr,
-    /// The address of the admin plane, always a loopback one; port 0 takes any free port.
+    /// The address of the admin plane, a loopback one unless there is a token; port 0 takes any free port.
     pub admin: SocketAddr,
+    /// The file of the token that the admin plane asks for; as loaded, a relative path was joined to the config file's
+    /// folder.
+    pub admin_token_file: Option<PathBuf>,
+    /// How the data plane speaks TLS; in clear where it is `None`.
+    pub tls: Option<TlsSettings>,
+    /// How the admin plane speaks TLS, without client certificates; in clear where it is `None`.
+    pub admin_tls: Option<TlsSettings>,
     /// How many connections the data plane holds open at the same time, 1 to 1,000,000.
     pub max_connections: usize,
     /// How long a client may take to send a request's head; more than zero.
@@ -85,6 +96,9 @@ impl Default for Listen {
         Self {
             data: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            admin_token_file: None,
+            tls: None,
+            admin_tls: None,
             max_connections: 10_000,
             header_read_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(350),

@@ -3,6 +3,7 @@
 use super::egress::{self, Egress};
 use super::file_read::FileRead;
 use super::{Config, ServicesFile, rules, secrets, services, settings};
+use super::ingress::{Ingress, self};
 use crate::domain::ServiceName;
 use crate::price::PriceTable;
 use crate::sheet::Sheet;
@@ -14,7 +15,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 /// What the files of a gateway say, all of it checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Loaded {
     /// The config file.
     pub config: Config,
@@ -24,12 +25,14 @@ pub struct Loaded {
     pub prices: PriceTable,
     /// How calls leave this machine; read by [`load`] alone.
     pub egress: Egress,
+    /// How clients come in; read by [`load`] alone.
+    pub ingress: Ingress,
     /// The keys that secrets in the services file are sealed with; read by [`load`] alone.
     pub secrets: Vec<Material>,
     /// What is no mistake, but should be looked at.
     pub warnings: Vec<Problem>,
-    /// The files that were read: config file, services file and, where there are any, those of the prices' overrides and
-    /// of secrets keys.
+    /// The files that were read, and whose changes are taken up: config file, services file and, where there are such,
+    /// the prices' overrides file, that of secrets keys, and those of the ingress.
     pub files: Vec<FileRead>,
 }
 
@@ -49,20 +52,23 @@ pub(crate) fn load_looking(
     look: impl FnOnce(&Config, &mut Sheet),
 ) -> Result<Loaded, Problems> {
     let env: Vec<(String, String)> = env.into_iter().collect();
-    let (mut egress, mut keys) = (Egress::default(), Vec::new());
-    let loaded = load_with(path, env.iter().cloned(), |config, sheet| {
+    let (mut egress, mut ingress, mut more) = (Egress::default(), Ingress::default(), Vec::new());
+    let mut keys = Vec::new();
+    let mut loaded = load_with(path, env.iter().cloned(), |config, sheet| {
         egress = egress::read(&config.upstream, &env, sheet);
+        (ingress, more) = ingress::read(&config.listen, sheet);
         keys = secrets::read(&config.identity, &env, sheet);
         look(config, sheet);
     })?;
-    let loaded = Loaded { egress, secrets: keys, ..loaded };
+    loaded.files.extend(more);
+    let loaded = Loaded { egress, ingress, secrets: keys, ..loaded };
     match secrets::check(&loaded) {
         Some(problem) => Err(Problems(vec![problem])),
         None => Ok(loaded),
     }
 }
 
-/// Does what [`load`] does, but looks at no proxy and no CA bundle: for commands that call nobody.
+/// Does what [`load`] does, but looks at no proxy and no certificate: for commands that call and serve nobody.
 pub fn load_files(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Problems> {
     load_with(path, env, |_, _| {})
 }
@@ -146,8 +152,11 @@ fn finish(
     files.extend(config.identity.secrets_key_file.as_deref().map(FileRead::begin));
     let prices = add_prices(&config, &services, &mut sheet);
     let warnings = std::mem::take(&mut sheet.warnings);
-    let (egress, secrets) = (Egress::default(), Vec::new());
-    done(Loaded { config, services, prices, egress, secrets, warnings, files }, sheet.problems)
+    let (egress, ingress, secrets) = (Egress::default(), Ingress::default(), Vec::new());
+    done(
+        Loaded { config, services, prices, egress, ingress, secrets, warnings, files },
+        sheet.problems,
+    )
 }
 
 /// Reads the prices, and adds what is wrong with them to what is wrong with the config.

@@ -1,7 +1,7 @@
 //! What several keys, or both files, must agree on.
 
 use super::services::key_of;
-use super::{Config, Proof, ServiceSpec, ServicesFile, UnmappedModel, tags};
+use super::{Config, Listen, Proof, ServiceSpec, ServicesFile, UnmappedModel, tags};
 use crate::domain::{CertificateName, ModelId, ProfileArn};
 use crate::sheet::{Sheet, dotted};
 use http::Uri;
@@ -15,10 +15,7 @@ const ADD_SERVICE: &str = "`tollgate services add NAME --profile MODEL=ARN` adds
 /// Checks the config file by itself.
 pub(super) fn check_config(config: &Config, sheet: &mut Sheet) {
     let listen = &config.listen;
-    if !listen.admin.ip().to_canonical().is_loopback() {
-        let message = "the admin plane has no access control: bind it to loopback, as in 127.0.0.1:9090";
-        sheet.wrong_key("listen.admin", message);
-    }
+    check_admin(listen, sheet);
     if collide(listen.data, listen.admin) {
         sheet.wrong_key("listen.admin", format!("listen.data takes the same port, {}", listen.data));
     }
@@ -34,6 +31,22 @@ pub(super) fn check_config(config: &Config, sheet: &mut Sheet) {
         if let Some(endpoint) = endpoint {
             check_endpoint(config, key, endpoint, sheet);
         }
+    }
+}
+
+/// What leaves this machine needs a token, and should be encrypted.
+fn check_admin(listen: &Listen, sheet: &mut Sheet) {
+    if listen.admin.ip().to_canonical().is_loopback() {
+        return;
+    }
+    if listen.admin_token_file.is_none() {
+        let message = "the admin plane has no access control: name the file of a token with listen.admin_token_file, \
+                       or bind it to loopback, as in 127.0.0.1:9090";
+        sheet.wrong_key("listen.admin", message);
+    } else if listen.admin_tls.is_none() {
+        let message = "the admin plane's token goes over the network in clear text: set certificates under \
+                       [listen.admin_tls], or bind it to loopback, as in 127.0.0.1:9090";
+        sheet.warn_key("listen.admin", message);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     AccessLog, CatalogSettings, Config, LedgerSettings, Listen, Log, OnClientDisconnect, OnJournalFailure,
-    PriceSettings, UnmappedModel, Upstream, identity, tags,
+    PriceSettings, UnmappedModel, Upstream, identity, tags, tls,
 };
 use crate::domain::{ModelId, Region, RoleArn, is_account};
 use crate::ledger::journal::Fsync;
@@ -66,7 +66,7 @@ pub(super) fn read(sheet: &mut Sheet, text: &str, folder: &Path) -> Config {
     config.ledger.store = config.ledger.store.within(folder);
     if let Some(document) = sheet.parse(text) {
         let mut root = sheet.root(&document);
-        read_listen(root.section("listen"), &mut config.listen);
+        read_listen(root.section("listen"), &mut config.listen, folder);
         read_upstream(root.section("upstream"), &mut config.upstream, folder);
         identity::read(root.section("identity"), &mut config.identity, folder);
         read_catalog(root.section("catalog"), &mut config.catalog, folder);
@@ -79,7 +79,7 @@ pub(super) fn read(sheet: &mut Sheet, text: &str, folder: &Path) -> Config {
     config
 }
 
-fn read_listen(mut section: Section<'_>, listen: &mut Listen) {
+fn read_listen(mut section: Section<'_>, listen: &mut Listen, folder: &Path) {
     section.read_text("data", &mut listen.data, address);
     section.read_text("admin", &mut listen.admin, address);
     section.read("max_connections", &mut listen.max_connections, |number| {
@@ -91,6 +91,7 @@ fn read_listen(mut section: Section<'_>, listen: &mut Listen) {
     section.read_text("write_timeout", &mut listen.write_timeout, duration);
     section.read("body_limit_bytes", &mut listen.body_limit_bytes, |number| within(number, MAX_BODY_BYTES));
     section.read_text("shutdown_grace", &mut listen.shutdown_grace, duration);
+    tls::read(&mut section, listen, folder);
     section.finish();
 }
 

@@ -92,9 +92,9 @@ impl Sources {
     /// Begins to watch files that were not known before they were found to be wrong, and returns their states.
     fn watch_too(&mut self, problems: &Problems) -> Stamp {
         let mut states = Stamp::new();
-        for problem in problems {
-            if self.files.iter().all(|file| file.path != problem.file) {
-                let file = FileRead::begin(&problem.file);
+        for path in problems.iter().flat_map(|problem| [&problem.file].into_iter().chain(&problem.about)) {
+            if self.files.iter().all(|file| file.path != *path) {
+                let file = FileRead::begin(path);
                 states.push(file.state);
                 self.files.push(file);
             }

@@ -18,12 +18,15 @@ pub struct Problem {
     /// What to do about it, where that is more than to mend the line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Files that a change of may mend it, beside the one that it stands in.
+    #[serde(skip)]
+    pub about: Vec<PathBuf>,
 }
 
 impl Problem {
     /// Returns a problem of a file as a whole.
     pub(crate) fn of_file(file: &Path, message: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line: None, key: None, message: message.into(), hint: None }
+        Self { file: file.to_owned(), line: None, key: None, message: message.into(), hint: None, about: Vec::new() }
     }
 
     /// Returns a problem of a key at its place.
@@ -34,6 +37,11 @@ impl Problem {
     /// Returns the problem with a hint.
     pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Returns the problem as one of other files, too.
+    pub(crate) fn about(self, files: &[&Path]) -> Self {
+        Self { about: files.iter().map(|file| (*file).to_owned()).collect(), ..self }
     }
 }
 
