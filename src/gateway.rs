@@ -28,6 +28,7 @@ pub use swap::{Swap, SwapError};
 
 use crate::aws::Kms;
 use crate::clock::Clock;
+use crate::config::Ingress;
 use crate::discovery::Progress;
 use crate::domain::{ModelId, RequestId, ServiceName};
 use crate::error::{GatewayError, X_AMZN_REQUESTID, X_TOLLGATE_REQUEST_ID, insert_id};
@@ -64,6 +65,8 @@ pub struct Gateway {
     pub snapshot: ArcSwap<Snapshot>,
     /// Held by whoever swaps it, so that nobody builds on what is being replaced.
     pub swap: Swap,
+    /// How clients come in.
+    pub ingress: ArcSwap<Ingress>,
     /// How discovery fares; `None` where there is none.
     pub discovery: Option<Progress>,
     /// Who signs calls.

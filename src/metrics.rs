@@ -6,7 +6,9 @@ mod catalog;
 mod cost;
 mod ledger;
 mod route;
+mod tls;
 
+use crate::config::Ingress;
 use crate::discovery::Finding;
 use crate::domain::{MissingReason, Money, ServiceName};
 use catalog::CatalogFamilies;
@@ -19,6 +21,8 @@ use prometheus::{
 pub use route::{OperationMetrics, RouteMetrics};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+pub use tls::Plane;
+use tls::TlsFamilies;
 
 /// Seconds of a whole call: from a cached embedding to a long generation.
 const CALL_BUCKETS: [f64; 14] =
@@ -45,6 +49,7 @@ pub struct Metrics {
     usage: UsageFamilies,
     ledger: LedgerFamilies,
     catalog: CatalogFamilies,
+    tls: TlsFamilies,
     rejected: IntCounterVec,
     config_reloads: IntCounterVec,
     access_log_dropped: IntGaugeVec,
@@ -183,6 +188,7 @@ impl Metrics {
             usage: UsageFamilies::register(&registry)?,
             ledger: LedgerFamilies::register(&registry)?,
             catalog: CatalogFamilies::register(&registry)?,
+            tls: TlsFamilies::register(&registry)?,
             rejected: counter(
                 &registry,
                 "rejected_total",
@@ -270,6 +276,17 @@ impl Metrics {
     /// Counts a profile that was to be made for a service at its first call.
     pub fn provisioned<T, E>(&self, service: &ServiceName, result: &Result<T, E>) {
         self.catalog.provisioned(service, if result.is_ok() { "ok" } else { "failed" });
+    }
+
+    /// Counts a client's connection that came to no TLS.
+    pub fn tls_failed(&self, plane: Plane) {
+        self.tls.failed(plane);
+    }
+
+    /// Says until when what TLS works with holds.
+    pub fn ingress(&self, ingress: &Ingress) {
+        self.tls.say(Plane::Data, ingress.data.as_ref());
+        self.tls.say(Plane::Admin, ingress.admin.as_ref());
     }
 
     /// Says how the ledger fares.

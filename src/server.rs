@@ -2,14 +2,16 @@
 
 mod accept;
 mod client_io;
+mod client_stream;
 pub mod discover;
+pub(crate) mod reception;
 pub mod reload;
 mod start_error;
 
 pub use start_error::StartError;
 
 use crate::access_log::AccessLog;
-use crate::admin;
+use crate::admin::AdminPlane;
 use crate::aws::{Access, Aws};
 use crate::clock::Clock;
 use crate::config::{CatalogSettings, LedgerSettings, Listen, Loaded, Upstream};
@@ -22,11 +24,12 @@ use crate::gateway::{Basis, ClockSkew, Gateway, Provisioner, Setting, Snapshot, 
 use crate::inventory::Inventory;
 use crate::keys::Keyring;
 use crate::ledger::Ledger;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Plane};
 use crate::price::PriceTable;
 use crate::record::Recorder;
 use crate::shutdown::Shutdown;
 use accept::DataPlane;
+use reception::Reception;
 use arc_swap::ArcSwap;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::body::Body;
@@ -79,7 +82,7 @@ impl Server {
     /// # Errors
     /// An address that cannot be bound, a region without an endpoint, no CA certificates.
     pub async fn start(loaded: Loaded, surroundings: Surroundings) -> Result<Self, StartError> {
-        let (config, egress) = (loaded.config.clone(), loaded.egress.clone());
+        let (config, egress, ingress) = (loaded.config.clone(), loaded.egress.clone(), loaded.ingress.clone());
         let listen = config.listen.clone();
         let (data, data_address) = bind(listen.data, "listen.data")?;
         let (admin, admin_address) = bind(listen.admin, "listen.admin")?;
@@ -104,9 +107,11 @@ impl Server {
         let basis = Basis::new(loaded, keyring.map_err(StartError::Keys)?, inventory);
         let snapshot = Snapshot::build(basis, setting).await?;
         tell(snapshot.catalog.findings(), &[]);
+        metrics.ingress(&ingress);
         let gateway = Arc::new(Gateway {
             snapshot: ArcSwap::from_pointee(snapshot),
             swap: Swap::default(),
+            ingress: ArcSwap::from_pointee(ingress),
             discovery,
             signers,
             provisioner: Provisioner::new(aws.clone(), clock),
@@ -134,6 +139,7 @@ impl Server {
         let shutdown = &self.gateway.shutdown;
         let plane = DataPlane {
             gateway: Arc::clone(&self.gateway),
+            reception: Reception::new(Arc::clone(&self.gateway), Plane::Data, listen),
             listen: listen.clone(),
             shutdown: shutdown.clone(),
             closing: self.closing.clone(),
@@ -141,8 +147,9 @@ impl Server {
         shutdown.tasks.spawn(plane.accept(data));
         let (gateway, stopping) = (Arc::clone(&self.gateway), shutdown.stopping.clone());
         shutdown.tasks.spawn(async move { gateway.forward.sweep(stopping).await });
-        let admin = admin::serve(admin, Arc::clone(&self.gateway), shutdown.grace_over.clone());
-        shutdown.tasks.spawn(admin);
+        let reception = Reception::new(Arc::clone(&self.gateway), Plane::Admin, listen);
+        let plane = AdminPlane::new(Arc::clone(&self.gateway), reception);
+        shutdown.tasks.spawn(plane.serve(admin, shutdown.grace_over.clone()));
     }
 
     /// Returns the address of the data plane.

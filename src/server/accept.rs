@@ -1,6 +1,6 @@
-//! The data plane's connections: HTTP/1.1 and HTTP/2 on one port, bounded in number and in patience.
+//! The data plane's connections: HTTP/1.1 and HTTP/2, in clear or by TLS, on one port, bounded in number and in patience.
 
-use super::client_io::ClientIo;
+use super::reception::{Protocol, Received, Reception};
 use super::respond;
 use crate::config::Listen;
 use crate::gateway::{ClientLine, Gateway, HeldFrame, Peer};
@@ -12,7 +12,6 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,12 +20,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// What an HTTP/2 client sends first (RFC 9113, section 3.4).
-const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// How long to wait for the rest of it.
-const PREFACE_PACE: Duration = Duration::from_millis(10);
 
 /// How often a silent HTTP/2 connection is asked whether it is still there, and how long it has to say so.
 const H2_PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
@@ -38,6 +31,7 @@ const BREATHER: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct DataPlane {
     pub(super) gateway: Arc<Gateway>,
+    pub(super) reception: Reception,
     pub(super) listen: Listen,
     pub(super) shutdown: Shutdown,
     pub(super) closing: CancellationToken,
@@ -76,15 +70,12 @@ impl DataPlane {
 
     /// Serves one connection to its end.
     async fn serve(&self, stream: TcpStream, peer: Peer, protocols: &Protocols) {
-        // Without it, the last piece of every event waits for the client's acknowledgement.
-        let _ = stream.set_nodelay(true);
-        let is_http2 = tokio::select! {
-            began = tokio::time::timeout(self.listen.header_read_timeout, begins_as_http2(&stream)) => began,
+        let received = tokio::select! {
+            received = self.reception.receive(stream, ClientLine::to(peer)) => received,
             () = self.shutdown.stopping.cancelled() => return,
         };
-        let Ok(Ok(is_http2)) = is_http2 else { return };
-        let (line, asked) = (ClientLine::to(peer), Arc::new(AtomicU64::new(0)));
-        let io = TokioIo::new(ClientIo::new(stream, line.clone(), self.listen.write_timeout));
+        let Some(Received { stream, protocol, line }) = received else { return };
+        let (io, asked) = (TokioIo::new(stream), Arc::new(AtomicU64::new(0)));
         let service = {
             let (gateway, asked, line) = (Arc::clone(&self.gateway), Arc::clone(&asked), line.clone());
             service_fn(move |mut request: Request<Incoming>| {
@@ -93,12 +84,15 @@ impl DataPlane {
                 respond(Arc::clone(&gateway), request)
             })
         };
-        if is_http2 {
-            let connection = protocols.http2.serve_connection(io, service);
-            // Boxed: the connections of HTTP/1.1 need not have room for it.
-            Box::pin(self.drive(connection, &asked, &line)).await;
-        } else {
-            self.drive(protocols.http1.serve_connection(io, service), &asked, &line).await;
+        match protocol {
+            Protocol::Http1 => {
+                self.drive(protocols.http1.serve_connection(io, service), &asked, &line).await;
+            }
+            Protocol::Http2 => {
+                let connection = protocols.http2.serve_connection(io, service);
+                // Boxed: the connections of HTTP/1.1 need not have room for it.
+                Box::pin(self.drive(connection, &asked, &line)).await;
+            }
         }
     }
 
@@ -199,21 +193,5 @@ impl Protocols {
         let (interval, timeout) = H2_PING;
         http2.timer(TokioTimer::new()).keep_alive_interval(interval).keep_alive_timeout(timeout);
         Self { http1, http2 }
-    }
-}
-
-/// Tells by its first bytes, which stay unread, whether a client speaks HTTP/2.
-async fn begins_as_http2(stream: &TcpStream) -> io::Result<bool> {
-    let mut first = [0; PREFACE.len()];
-    loop {
-        let count = stream.peek(&mut first).await?;
-        let begun = first.get(..count).unwrap_or_default();
-        if begun.is_empty() || !PREFACE.starts_with(begun) {
-            return Ok(false);
-        }
-        if begun == PREFACE {
-            return Ok(true);
-        }
-        tokio::time::sleep(PREFACE_PACE).await;
     }
 }

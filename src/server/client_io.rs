@@ -12,7 +12,7 @@ use tokio::time::Sleep;
 
 /// A connection that a demand turns into one that ends with RST in place of FIN.
 #[derive(Debug)]
-pub(super) struct ClientIo {
+pub(crate) struct ClientIo {
     stream: TcpStream,
     line: ClientLine,
     /// How long the client may take no byte that is ready for it.
@@ -44,7 +44,7 @@ impl ClientIo {
     }
 
     /// Has the close that follows send RST, if that is demanded.
-    fn is_to_break_off(&self) -> bool {
+    pub(super) fn is_to_break_off(&self) -> bool {
         let demanded = self.line.is_to_break();
         if demanded {
             // Where this fails, the missing last chunk still shows that the answer is cut.

@@ -110,12 +110,15 @@ impl Sources {
         for key in fixed_at_start(&gateway.snapshot.load().config, &loaded.config) {
             tracing::warn!(key, "a change of this key takes a restart");
         }
-        let files = loaded.files.clone();
+        let (files, ingress) = (loaded.files.clone(), loaded.ingress.clone());
         let keyring = Keyring::open(&loaded.services, &loaded.secrets, &gateway.kms).await;
         let keyring = keyring.map_err(|error| error.to_string())?;
         let swapped =
             gateway.swap(|snapshot| Some(Basis::new(loaded, keyring, Arc::clone(&snapshot.inventory)))).await;
         swapped.map_err(|error| error.to_string())?;
+        let ingress = gateway.ingress.load().succeeded_by(&ingress);
+        gateway.metrics.ingress(&ingress);
+        gateway.ingress.store(Arc::new(ingress));
         self.files = files;
         Ok(gateway.snapshot.load().catalog.services().count())
     }
@@ -135,6 +138,9 @@ fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
     let differs = [
         ("listen.data", old.listen.data != new.listen.data),
         ("listen.admin", old.listen.admin != new.listen.admin),
+        ("listen.tls", old.listen.tls.is_some() != new.listen.tls.is_some()),
+        ("listen.admin_tls", old.listen.admin_tls.is_some() != new.listen.admin_tls.is_some()),
+        ("listen.admin_token_file", gives_up(&old.listen.admin_token_file, &new.listen.admin_token_file)),
         ("listen.max_connections", old.listen.max_connections != new.listen.max_connections),
         ("listen.header_read_timeout", old.listen.header_read_timeout != new.listen.header_read_timeout),
         ("listen.idle_timeout", old.listen.idle_timeout != new.listen.idle_timeout),
@@ -149,4 +155,9 @@ fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("log", old.log != new.log),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+}
+
+/// Tells whether something that was there is to be no more.
+fn gives_up<T>(old: &Option<T>, new: &Option<T>) -> bool {
+    old.is_some() && new.is_none()
 }
