@@ -37,7 +37,7 @@ const BREATHER: Duration = Duration::from_millis(50);
 const MAX_CONNECTIONS: usize = 512;
 
 /// How long a client may take for a request's head, and stay silent between two requests.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The admin plane's listener.
 #[derive(Debug)]
@@ -107,7 +107,8 @@ async fn authorize(State(gateway): State<Arc<Gateway>>, request: Request, next: 
     if is_free || ingress.admin_token.as_ref().is_none_or(shows) {
         return next.run(request).await;
     }
-    let mut response = plain(StatusCode::UNAUTHORIZED, "send the admin token: authorization: Bearer <token>\n");
+    let mut response =
+        plain(StatusCode::UNAUTHORIZED, "send the admin token: authorization: Bearer <token>\n");
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
 }

@@ -4,6 +4,7 @@
 
 mod amount;
 mod call;
+mod certs;
 mod check;
 mod demo;
 mod edit;
@@ -81,6 +82,9 @@ pub enum Command {
     /// Creates, lists and revokes service keys, whose hashes are in the services file.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Makes certificates for trials of TLS.
+    #[command(subcommand)]
+    Certs(certs::CertsCommand),
     /// Lists the application inference profiles in AWS, and makes and tags those that the services file asks for.
     #[command(subcommand)]
     Profiles(profiles::ProfilesCommand),
@@ -150,6 +154,7 @@ pub fn run(cli: Cli, env: Vec<(String, String)>, out: &mut dyn Write) -> Result<
         Command::Healthcheck(args) => healthcheck::run(&mut context, &args),
         Command::Services(command) => services::run(&mut context, command),
         Command::Keys(command) => keys::run(&mut context, command),
+        Command::Certs(command) => certs::run(&mut context, &command),
         Command::Profiles(command) => profiles::run(&mut context, command),
         Command::Prices(command) => prices::run(&mut context, command),
         Command::Records(args) => records::run(&mut context, &args),

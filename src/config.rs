@@ -16,9 +16,9 @@ mod secrets;
 mod services;
 mod settings;
 pub(crate) mod tags;
-mod tls;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use crate::sheet::{Problem, Problems};
 pub use ca_bundle::CaBundle;

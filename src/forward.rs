@@ -20,6 +20,7 @@ pub use answer::{Answer, AnswerBroken};
 pub use client::Client;
 pub use outbound::Outbound;
 pub(crate) use proxy::root_cause;
+pub(crate) use trust::aws_trust;
 
 use crate::clock::Clock;
 use bytes::Bytes;

@@ -29,7 +29,6 @@ use crate::price::PriceTable;
 use crate::record::Recorder;
 use crate::shutdown::Shutdown;
 use accept::DataPlane;
-use reception::Reception;
 use arc_swap::ArcSwap;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::body::Body;
@@ -38,6 +37,7 @@ use futures_util::FutureExt;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
+use reception::Reception;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -82,7 +82,8 @@ impl Server {
     /// # Errors
     /// An address that cannot be bound, a region without an endpoint, no CA certificates.
     pub async fn start(loaded: Loaded, surroundings: Surroundings) -> Result<Self, StartError> {
-        let (config, egress, ingress) = (loaded.config.clone(), loaded.egress.clone(), loaded.ingress.clone());
+        let (config, egress, ingress) =
+            (loaded.config.clone(), loaded.egress.clone(), loaded.ingress.clone());
         let listen = config.listen.clone();
         let (data, data_address) = bind(listen.data, "listen.data")?;
         let (admin, admin_address) = bind(listen.admin, "listen.admin")?;

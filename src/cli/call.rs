@@ -1,8 +1,9 @@
 //! `tollgate call`
 
 use super::{Context, Failure, service_name};
+use crate::config::CaBundle;
 use crate::domain::ServiceName;
-use crate::forward::root_cause;
+use crate::forward::{aws_trust, root_cause};
 use anyhow::Context as _;
 use aws_sdk_bedrockruntime::Client;
 use aws_sdk_bedrockruntime::config::{BehaviorVersion, Credentials, Region};
@@ -14,6 +15,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use clap::Args;
 use http::Uri;
 use std::io::Write;
+use std::path::PathBuf;
 
 /// What to call, and through which gateway.
 #[derive(Debug, Args)]
@@ -28,6 +30,9 @@ pub struct CallArgs {
     #[arg(long, value_name = "URL", env = "TOLLGATE_URL", value_parser = base_url)]
     #[arg(default_value = "http://127.0.0.1:8080")]
     url: String,
+    /// A file of CA certificates, in PEM, that are trusted beside this machine's own.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The most tokens to answer with.
     #[arg(long, value_name = "TOKENS", default_value_t = 512)]
     max_tokens: i32,
@@ -51,7 +56,9 @@ async fn call(args: &CallArgs) -> Result<ConverseOutput, Failure> {
     let limit =
         aws_sdk_bedrockruntime::types::InferenceConfiguration::builder().max_tokens(args.max_tokens).build();
     let service = args.service.to_string();
-    let sending = client(&args.url)
+    let bundle = args.ca.as_deref().map(CaBundle::read).transpose();
+    let bundle = bundle.map_err(|error| Failure::refused(error, "name another file with --ca"))?;
+    let sending = client(&args.url, bundle.as_ref())?
         .converse()
         .model_id(&args.model)
         .messages(message)
@@ -70,7 +77,8 @@ async fn call(args: &CallArgs) -> Result<ConverseOutput, Failure> {
         // The SDK wraps what the system says in its own layers, which tell a user nothing.
         None => Failure::refused(
             format!("no answer from {}: {}", args.url, root_cause(&error)),
-            "start a gateway with `tollgate serve` or `tollgate demo`, or name another with --url",
+            "start a gateway with `tollgate serve` or `tollgate demo`, or name another with --url; --ca names the CAs of \
+             one that speaks TLS",
         ),
     })
 }
@@ -82,17 +90,18 @@ fn base_url(text: &str) -> Result<String, String> {
 
 /// Returns a client of the gateway, which it speaks to without a proxy: the gateway is near, often on loopback. What it
 /// signs with does not matter: the gateway signs with its own.
-pub(super) fn client(url: &str) -> Client {
+pub(super) fn client(url: &str, bundle: Option<&CaBundle>) -> anyhow::Result<Client> {
     let tls = Provider::rustls(CryptoMode::AwsLc);
+    let http = aws_smithy_http_client::Builder::new().tls_provider(tls).tls_context(aws_trust(bundle)?);
     let credentials = Credentials::new("tollgate", "tollgate", None, None, "tollgate call");
     let config = aws_sdk_bedrockruntime::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url(url)
         .credentials_provider(credentials)
-        .http_client(aws_smithy_http_client::Builder::new().tls_provider(tls).build_https())
+        .http_client(http.build_https())
         .build();
-    Client::from_conf(config)
+    Ok(Client::from_conf(config))
 }
 
 fn print(out: &mut dyn Write, answer: &ConverseOutput) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ pub struct CaBundle {
 
 impl CaBundle {
     /// Reads a bundle; an error says what is wrong with the file, and what would be right.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let file = path.display();
         let pem = std::fs::read(path).map_err(|error| {
             format!("cannot read {file} ({error}): name a file of CA certificates that this user may read")

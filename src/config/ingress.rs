@@ -7,10 +7,10 @@ mod token;
 
 pub use token::AdminToken;
 
+use super::Listen;
 use super::ca_bundle::CaBundle;
 use super::file_read::FileRead;
 use super::tls::{CertificateFiles, ClientAuth, ClientTrust, TlsSettings, TlsVersion};
-use super::Listen;
 use crate::clock::Clock;
 use crate::sheet::Sheet;
 use by_name::ByName;
@@ -130,7 +130,8 @@ impl Reader<'_> {
         let (chain, validity) = (files.chain.display(), &certified.validity);
         if self.now < validity.begins_at {
             let begins = validity.begins_at.date();
-            self.sheet.warn_key(&key, format!("{chain} holds only from {begins} on: check this machine's clock"));
+            self.sheet
+                .warn_key(&key, format!("{chain} holds only from {begins} on: check this machine's clock"));
         } else if validity.ends_at <= self.now {
             let message = format!(
                 "{chain} has ended on {}, and clients refuse it: renew it; a new one is taken up at once",
@@ -181,7 +182,10 @@ impl Reader<'_> {
         let token = self.keep(KEY, token)?;
         if token::is_open_to_all(file) {
             let file = file.display();
-            self.sheet.warn_key(KEY, format!("{file} can be read by every user of this machine: `chmod o-r {file}`"));
+            self.sheet.warn_key(
+                KEY,
+                format!("{file} can be read by every user of this machine: `chmod o-r {file}`"),
+            );
         }
         Some(token)
     }

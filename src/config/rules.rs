@@ -156,8 +156,9 @@ fn check_certificates(file: &ServicesFile, sheet: &mut Sheet) {
         for (index, name) in service.client_certificates.iter().enumerate() {
             let key = format!("{}[{index}]", key_of(&service.name, "client_certificates"));
             if let Some(first) = names.get(name) {
-                let message =
-                    format!("the name is {first} already: a certificate tells one service, so keep one of them");
+                let message = format!(
+                    "the name is {first} already: a certificate tells one service, so keep one of them"
+                );
                 sheet.wrong_key(&key, message);
             }
             names.entry(name).or_insert(key);

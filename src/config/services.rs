@@ -56,9 +56,7 @@ fn read_service(mut section: Section<'_>, name: ServiceName) -> ServiceSpec {
         keys: keys::read(section.section("keys")),
         allowed_operations: section.read_list("allowed_operations", operation).unwrap_or_default(),
         allowed_models: section.read_list("allowed_models", pattern).unwrap_or_default(),
-        client_certificates: section
-            .read_list("client_certificates", certificate_name)
-            .unwrap_or_default(),
+        client_certificates: section.read_list("client_certificates", certificate_name).unwrap_or_default(),
     };
     section.finish();
     spec

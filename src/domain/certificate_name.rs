@@ -205,7 +205,18 @@ mod tests {
     #[test]
     fn what_is_no_rule_is_refused() {
         let neither = InvalidCertificateName::Neither;
-        for bad in ["", "checkout", "dns:", "dns:a..b", "dns:a b", "dns:a/b", "spiffe:", "sp*ffe://a", "a://b c", "a://ä"] {
+        for bad in [
+            "",
+            "checkout",
+            "dns:",
+            "dns:a..b",
+            "dns:a b",
+            "dns:a/b",
+            "spiffe:",
+            "sp*ffe://a",
+            "a://b c",
+            "a://ä",
+        ] {
             assert_eq!(CertificateName::parse(bad), Err(neither), "{bad}");
         }
         let long = format!("urn:{}", "x".repeat(MAX_LEN));

@@ -38,15 +38,20 @@ fn roots(bundle: Option<&CaBundle>) -> io::Result<RootCertStore> {
     Ok(roots)
 }
 
-/// Returns the HTTP client of the AWS SDK as it is by default, trusting a bundle as well, if there is one.
-pub(crate) fn aws_client(bundle: Option<&CaBundle>) -> anyhow::Result<SharedHttpClient> {
+/// Returns whom the AWS SDK's HTTP clients are to trust: whom the machine trusts, and a bundle, if there is one.
+pub(crate) fn aws_trust(bundle: Option<&CaBundle>) -> anyhow::Result<TlsContext> {
     // Without any of the machine's own, the SDK's debug assertions fail.
     let has_native = !load_native_certs().certs.is_empty();
     let mut store = TrustStore::empty().with_native_roots(has_native);
     if let Some(bundle) = bundle {
         store = store.with_pem_certificate(bundle.pem());
     }
-    let context = TlsContext::builder().with_trust_store(store).build()?;
+    Ok(TlsContext::builder().with_trust_store(store).build()?)
+}
+
+/// Returns the HTTP client of the AWS SDK as it is by default, trusting a bundle as well, if there is one.
+pub(crate) fn aws_client(bundle: Option<&CaBundle>) -> anyhow::Result<SharedHttpClient> {
+    let context = aws_trust(bundle)?;
     Ok(Builder::new().build_with_connector_fn(move |settings, components| {
         let mut builder = Connector::builder()
             .tls_provider(Provider::rustls(CryptoMode::AwsLc))

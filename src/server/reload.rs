@@ -140,7 +140,10 @@ fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.admin", old.listen.admin != new.listen.admin),
         ("listen.tls", old.listen.tls.is_some() != new.listen.tls.is_some()),
         ("listen.admin_tls", old.listen.admin_tls.is_some() != new.listen.admin_tls.is_some()),
-        ("listen.admin_token_file", gives_up(&old.listen.admin_token_file, &new.listen.admin_token_file)),
+        (
+            "listen.admin_token_file",
+            old.listen.admin_token_file.is_some() && new.listen.admin_token_file.is_none(),
+        ),
         ("listen.max_connections", old.listen.max_connections != new.listen.max_connections),
         ("listen.header_read_timeout", old.listen.header_read_timeout != new.listen.header_read_timeout),
         ("listen.idle_timeout", old.listen.idle_timeout != new.listen.idle_timeout),
@@ -155,9 +158,4 @@ fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("log", old.log != new.log),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
-}
-
-/// Tells whether something that was there is to be no more.
-fn gives_up<T>(old: &Option<T>, new: &Option<T>) -> bool {
-    old.is_some() && new.is_none()
 }

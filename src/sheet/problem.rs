@@ -26,7 +26,14 @@ pub struct Problem {
 impl Problem {
     /// Returns a problem of a file as a whole.
     pub(crate) fn of_file(file: &Path, message: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line: None, key: None, message: message.into(), hint: None, about: Vec::new() }
+        Self {
+            file: file.to_owned(),
+            line: None,
+            key: None,
+            message: message.into(),
+            hint: None,
+            about: Vec::new(),
+        }
     }
 
     /// Returns a problem of a key at its place.

@@ -19,9 +19,8 @@ impl ByName {
 
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let is_known = |certified: &&Arc<CertifiedKey>| {
-            certified.key.choose_scheme(hello.signature_schemes()).is_some()
-        };
+        let is_known =
+            |certified: &&Arc<CertifiedKey>| certified.key.choose_scheme(hello.signature_schemes()).is_some();
         let mut known = self.0.iter().filter(is_known);
         let name = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
         let fitting = name.and_then(|name| known.clone().find(|certified| is_for(certified, &name)));

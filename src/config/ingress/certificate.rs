@@ -39,8 +39,10 @@ impl Certified {
         let validity = Validity::of(&chain).ok_or_else(|| Wrong::new(is_none(chain_file), &[chain_file]))?;
         let key = read_key(key_file).map_err(|message| Wrong::new(message, &[key_file]))?;
         let key = any_supported_type(&key).map_err(|error| {
-            let message =
-                format!("the key in {} cannot be used ({error}): use RSA, ECDSA or Ed25519", key_file.display());
+            let message = format!(
+                "the key in {} cannot be used ({error}): use RSA, ECDSA or Ed25519",
+                key_file.display()
+            );
             Wrong::new(message, &[key_file])
         })?;
         let certified = CertifiedKey::new(chain, key);
@@ -99,7 +101,9 @@ fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
     let name = file.display();
     let pem = std::fs::read(file).map(Zeroizing::new).map_err(|error| {
-        format!("cannot read {name} ({error}): name the file of the certificate's key, which this user may read")
+        format!(
+            "cannot read {name} ({error}): name the file of the certificate's key, which this user may read"
+        )
     })?;
     if is_encrypted(&pem) {
         return Err(format!(
@@ -107,12 +111,14 @@ fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
              read that file"
         ));
     }
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
-        PemError::NoItemsFound => format!(
-            "{name} holds no private key: use PEM, which begins with -----BEGIN PRIVATE KEY-----, -----BEGIN RSA \
-             PRIVATE KEY----- or -----BEGIN EC PRIVATE KEY-----"
-        ),
-        error => format!("{name} is no valid PEM ({error}): take the key anew"),
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
+        if matches!(error, PemError::NoItemsFound) {
+            return format!(
+                "{name} holds no private key: use PEM, which begins with -----BEGIN PRIVATE KEY-----, -----BEGIN RSA \
+                 PRIVATE KEY----- or -----BEGIN EC PRIVATE KEY-----"
+            );
+        }
+        format!("{name} is no valid PEM ({error}): take the key anew")
     })
 }
 

@@ -49,8 +49,9 @@ fn read(file: &Path) -> Result<Revocations, String> {
     for list in &lists {
         let parsed = CertificateList::from_der(list)
             .map_err(|error| format!("{name} is no list of revoked certificates ({error}): take it anew"))?;
-        BorrowedCertRevocationList::from_der(list)
-            .map_err(|error| format!("{name} is a list that cannot be used ({error}): take a whole, direct one"))?;
+        BorrowedCertRevocationList::from_der(list).map_err(|error| {
+            format!("{name} is a list that cannot be used ({error}): take a whole, direct one")
+        })?;
         let next = parsed.tbs_cert_list.next_update.map(utc);
         ends_at = [ends_at, next].into_iter().flatten().min();
     }

@@ -18,7 +18,9 @@ impl AdminToken {
     pub(super) fn read(file: &Path) -> Result<Self, String> {
         let name = file.display();
         let text = std::fs::read_to_string(file).map(Zeroizing::new).map_err(|error| {
-            format!("cannot read {name} ({error}): name a file with a token, as `openssl rand -hex 32` makes one")
+            format!(
+                "cannot read {name} ({error}): name a file with a token, as `openssl rand -hex 32` makes one"
+            )
         })?;
         let token = text.trim();
         if token.len() < MIN_LEN {
