@@ -285,6 +285,7 @@ mod tests {
             keys: Vec::new(),
             allowed_operations: Vec::new(),
             allowed_models: Vec::new(),
+            client_certificates: Vec::new(),
         };
         let a = [
             ("us.amazon.nova-lite-v1:0", "lite"),

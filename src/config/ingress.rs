@@ -3,6 +3,8 @@
 mod by_name;
 mod certificate;
 mod revocations;
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub use token::AdminToken;

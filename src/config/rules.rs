@@ -2,8 +2,9 @@
 
 use super::services::key_of;
 use super::{Config, Listen, Proof, ServiceSpec, ServicesFile, UnmappedModel, tags};
+use super::tls::NO_CERTIFICATES;
 use crate::domain::{CertificateName, ModelId, ProfileArn};
-use crate::sheet::{Sheet, dotted};
+use crate::sheet::{Problem, Sheet, dotted};
 use http::Uri;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +17,14 @@ const ADD_SERVICE: &str = "`tollgate services add NAME --profile MODEL=ARN` adds
 pub(super) fn check_config(config: &Config, sheet: &mut Sheet) {
     let listen = &config.listen;
     check_admin(listen, sheet);
+    for (plane, tls) in [("listen.tls", &listen.tls), ("listen.admin_tls", &listen.admin_tls)] {
+        let key = format!("{plane}.certificates");
+        let is_told = |problem: &Problem| problem.key.as_ref().is_some_and(|found| found.starts_with(&key));
+        let is_empty = tls.as_ref().is_some_and(|tls| tls.certificates.is_empty());
+        if is_empty && !sheet.problems.iter().any(is_told) {
+            sheet.wrong_key(&key, NO_CERTIFICATES);
+        }
+    }
     if collide(listen.data, listen.admin) {
         sheet.wrong_key("listen.admin", format!("listen.data takes the same port, {}", listen.data));
     }

@@ -81,7 +81,7 @@ pub(super) fn read(listen: &mut Section<'_>, settings: &mut Listen, folder: &Pat
 }
 
 /// What to say where TLS lacks what it is spoken with.
-const NO_CERTIFICATES: &str = "names no certificate: set certificates, as in { \"tls.crt\" = \"tls.key\" }; \
+pub(super) const NO_CERTIFICATES: &str = "names no certificate: set certificates, as in { \"tls.crt\" = \"tls.key\" }; \
                                `tollgate certs self-signed` makes one for trials";
 
 fn read_certificates(section: &mut Section<'_>, folder: &Path) -> Option<TlsSettings> {
@@ -89,14 +89,9 @@ fn read_certificates(section: &mut Section<'_>, folder: &Path) -> Option<TlsSett
     section.read_text("min_version", &mut tls.min_version, |word| {
         choice(word, &[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)])
     });
-    let mut is_named = false;
     tls.certificates = section.read_map("certificates", |chain, key| {
-        is_named = true;
         Ok(CertificateFiles { chain: file(chain, folder)?, key: file(key, folder)? })
     })?;
-    if !is_named {
-        section.wrong_key("certificates", NO_CERTIFICATES);
-    }
     Some(tls)
 }
 

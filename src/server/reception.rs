@@ -31,7 +31,7 @@ const REFUSAL: Duration = Duration::from_secs(1);
 
 /// What a client is told that speaks HTTP where TLS is spoken.
 const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json\r\n\
-    content-length: 79\r\n\r\n{\"message\":\"this port speaks TLS: write https:// in place of http:// in the URL\"}";
+    content-length: 81\r\n\r\n{\"message\":\"this port speaks TLS: write https:// in place of http:// in the URL\"}";
 
 /// The version of HTTP that a connection begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,8 +164,12 @@ async fn say_goodbye(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWri
 
 /// Returns what the certificate says that TLS has verified, if one was shown.
 fn certificate(connection: &ServerConnection) -> Option<ClientCertificate> {
-    let shown: &CertificateDer<'_> = connection.peer_certificates()?.first()?;
-    let parsed = EndEntityCert::try_from(shown).ok()?;
+    names(connection.peer_certificates()?.first()?)
+}
+
+/// Returns the names that a certificate certifies.
+fn names(certificate: &CertificateDer<'_>) -> Option<ClientCertificate> {
+    let parsed = EndEntityCert::try_from(certificate).ok()?;
     Some(ClientCertificate {
         uris: parsed.valid_uri_names().map(str::to_owned).collect(),
         dns: parsed.valid_dns_names().map(str::to_ascii_lowercase).collect(),
@@ -191,6 +195,21 @@ async fn protocol_of(stream: &TcpStream) -> io::Result<Protocol> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rcgen::{CertificateParams, KeyPair, SanType};
+
+    #[test]
+    fn a_certificate_names_uris_and_hosts_and_nothing_else() {
+        let names_in = ["Checkout.internal", "*.b.internal", "10.0.0.7"].map(str::to_owned);
+        let mut params = CertificateParams::new(names_in).unwrap();
+        let uris = ["spiffe://corp.example/ns/prod/sa/checkout", "urn:a"];
+        params.subject_alt_names.extend(uris.map(|uri| SanType::URI(uri.try_into().unwrap())));
+        params.subject_alt_names.push(SanType::Rfc822Name("a@corp.example".try_into().unwrap()));
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let found = names(certificate.der()).unwrap();
+        assert_eq!(found.uris, uris);
+        // A wildcard is a name like others: no rule without one fits it.
+        assert_eq!(found.dns, ["checkout.internal", "*.b.internal"]);
+    }
 
     #[test]
     fn what_is_said_to_http_clients_is_as_long_as_it_says() {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod addressing;
 #[cfg(test)]
+mod admin_token;
+#[cfg(test)]
 mod aws;
 #[cfg(test)]
 mod bad_body;
@@ -14,6 +16,8 @@ mod books;
 mod breaking;
 #[cfg(test)]
 mod calls;
+#[cfg(test)]
+mod certs;
 #[cfg(test)]
 mod check_aws;
 #[cfg(test)]
@@ -61,11 +65,15 @@ mod ledgered;
 #[cfg(test)]
 mod multiplexed;
 #[cfg(test)]
+mod mutual_tls;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod own_profiles;
 #[cfg(test)]
 mod passing;
+#[cfg(test)]
+mod pki;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]
@@ -99,6 +107,8 @@ mod stopping;
 mod tls;
 #[cfg(test)]
 mod tls_front;
+#[cfg(test)]
+mod tls_listening;
 #[cfg(test)]
 mod truncated;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::gateway::{DEADLINE, converse_body};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
@@ -78,23 +78,23 @@ pub(crate) struct Heard {
 
 impl Heard {
     /// Reads to the connection's end.
-    pub(crate) async fn read(stream: TcpStream) -> Self {
+    pub(crate) async fn read(stream: impl AsyncRead + Unpin) -> Self {
         Self::read_on(stream, Vec::new()).await
     }
 
     /// Reads to the connection's end what follows the bytes that came already.
-    pub(crate) async fn read_on(mut stream: TcpStream, mut bytes: Vec<u8>) -> Self {
+    pub(crate) async fn read_on(mut stream: impl AsyncRead + Unpin, mut bytes: Vec<u8>) -> Self {
         let read = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut bytes)).await.unwrap();
         Self::parse(&bytes, read.err().map(|error| error.kind()))
     }
 
     /// Reads until that much of the body is there.
-    pub(crate) async fn read_body(stream: &mut TcpStream, length: usize) -> Self {
+    pub(crate) async fn read_body(stream: &mut (impl AsyncRead + Unpin), length: usize) -> Self {
         Self::parse(&Self::bytes_of_body(stream, length).await, None)
     }
 
     /// Reads until that much of the body is there, and returns all bytes, head and framing included.
-    pub(crate) async fn bytes_of_body(stream: &mut TcpStream, length: usize) -> Vec<u8> {
+    pub(crate) async fn bytes_of_body(stream: &mut (impl AsyncRead + Unpin), length: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         loop {
             let heard = Self::parse(&bytes, None);
