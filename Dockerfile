@@ -34,7 +34,8 @@ ENV TOLLGATE_CONFIG=/etc/tollgate/tollgate.toml \
     TOLLGATE__LISTEN__DATA=0.0.0.0:8080 \
     TOLLGATE__LEDGER__JOURNAL=/var/lib/tollgate/journal \
     TOLLGATE__LEDGER__STORE=sqlite:/var/lib/tollgate/ledger.db
-# The admin plane stays on the container's loopback: a scraper runs in the same pod or network namespace.
+# The admin plane stays on the container's loopback: a scraper runs in the same pod or network namespace, or
+# listen.admin_token_file lets it be bound elsewhere.
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/usr/local/bin/tollgate", "healthcheck"]
 # Calls in flight have half a minute (listen.shutdown_grace): stop the container with a longer timeout than that.

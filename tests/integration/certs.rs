@@ -74,7 +74,7 @@ async fn the_printed_lines_make_a_gateway_that_commands_reach() {
         Simulator::start(Settings { profiles: vec![profile], ..Settings::default() }).await.unwrap();
     let ran = place.run(&["certs", "self-signed", "--days", "365"], &[]);
     let lines = ran.out.lines().skip_while(|line| *line != "[listen.tls]").take(2);
-    let config: String = lines.map(|line| format!("{line}\n")).collect();
+    let config = lines.collect::<Vec<_>>().join("\n");
     std::fs::write(place.path("config/tollgate.toml"), &config).unwrap();
     let ran = place.run(&["check"], &[]);
     assert_eq!((ran.status, ran.out.as_str()), (0, "config is valid: 1 service, 1 profile\n"));

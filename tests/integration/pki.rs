@@ -13,10 +13,13 @@ use time::{Duration, OffsetDateTime};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, DEFAULT_VERSIONS, RootCertStore, SupportedProtocolVersion};
+use tokio_rustls::rustls::{
+    ClientConfig, DEFAULT_VERSIONS, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+};
 
 /// A CA, and a folder that it writes to.
 pub(crate) struct Pki {
@@ -37,6 +40,7 @@ pub(crate) struct TlsClient {
     certificate: Option<(PathBuf, PathBuf)>,
     versions: Vec<&'static SupportedProtocolVersion>,
     alpn: Vec<Vec<u8>>,
+    provider: CryptoProvider,
 }
 
 impl Pki {
@@ -79,11 +83,20 @@ impl Pki {
         self.issue(stem, params, days);
     }
 
+    /// Writes `{stem}.crt` and `{stem}.key` of a server of `localhost`, whose key is for Ed25519.
+    pub(crate) fn ed25519(&self, stem: &str) {
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        self.sign(stem, &params, &KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap());
+    }
+
     fn issue(&self, stem: &str, mut params: CertificateParams, days: &Days) {
         let at = |days: i64| OffsetDateTime::now_utc() + Duration::days(days);
         (params.not_before, params.not_after) = (at(days.start), at(days.end));
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        self.sign(stem, &params, &KeyPair::generate().unwrap());
+    }
+
+    fn sign(&self, stem: &str, params: &CertificateParams, key: &KeyPair) {
+        let certificate = params.signed_by(key, &self.issuer).unwrap();
         // As it is to be done where a gateway looks: each file changes whole.
         self.put(&format!("{stem}.crt"), &certificate.pem());
         self.put(&format!("{stem}.key"), &key.serialize_pem());
@@ -130,7 +143,13 @@ impl Pki {
     pub(crate) fn trusting(&self) -> TlsClient {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
-        TlsClient { roots, certificate: None, versions: DEFAULT_VERSIONS.to_vec(), alpn: Vec::new() }
+        TlsClient {
+            roots,
+            certificate: None,
+            versions: DEFAULT_VERSIONS.to_vec(),
+            alpn: Vec::new(),
+            provider: default_provider(),
+        }
     }
 }
 
@@ -153,6 +172,15 @@ impl TlsClient {
         self
     }
 
+    /// The same, not knowing a way to sign.
+    pub(crate) fn not_knowing(mut self, scheme: SignatureScheme) -> Self {
+        let known = &mut self.provider.signature_verification_algorithms;
+        let others = known.mapping.iter().filter(|(found, _)| *found != scheme).copied();
+        // Providers are made of what lives as long as the process.
+        known.mapping = Vec::leak(others.collect());
+        self
+    }
+
     /// Connects to `localhost`.
     pub(crate) async fn connect(&self, at: SocketAddr) -> std::io::Result<TlsStream<TcpStream>> {
         self.connect_to("localhost", at).await
@@ -164,7 +192,7 @@ impl TlsClient {
         name: &str,
         at: SocketAddr,
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+        let builder = ClientConfig::builder_with_provider(Arc::new(self.provider.clone()));
         let builder = builder.with_protocol_versions(&self.versions).unwrap();
         let builder = builder.with_root_certificates(self.roots.clone());
         let mut config = match &self.certificate {
