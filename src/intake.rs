@@ -1,6 +1,7 @@
 //! A request's body: taken in whole, never joined, hashed and counted as it arrives.
 
 mod limit;
+pub(crate) mod members;
 
 use crate::tap::TextCounter;
 use bytes::Bytes;

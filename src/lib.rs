@@ -8,10 +8,11 @@
 //! 3. [`identify`] tells which service asks.
 //! 4. [`resolve`] finds the service's profile in the [`catalog`].
 //! 5. [`intake`] takes the body in.
-//! 6. [`forward`] filters the headers, signs, and sends.
-//! 7. [`tap`] reads from the answer, as it passes, what was used.
-//! 8. [`price`] tells what that costs.
-//! 9. [`record`] takes what is settled to the [`metrics`] and the access log.
+//! 6. [`request_metadata`] says in it whose call it is, where the service is to be stamped.
+//! 7. [`forward`] filters the headers, signs, and sends.
+//! 8. [`tap`] reads from the answer, as it passes, what was used.
+//! 9. [`price`] tells what that costs.
+//! 10. [`record`] takes what is settled to the [`metrics`] and the access log.
 //!
 //! Around them: [`config`] is read once and swapped whole; [`error`] renders the gateway's own faults as Bedrock
 //! would; [`domain`] holds the words as types; [`simulator`] is a Bedrock for tests and the demo.
@@ -41,6 +42,7 @@ pub mod price;
 pub mod provision;
 pub mod record;
 mod replace;
+pub mod request_metadata;
 pub mod resolve;
 pub mod server;
 mod sheet;
