@@ -6,7 +6,7 @@ mod tests;
 
 use crate::config::ServicesFile;
 use crate::discovery::{Discovered, Finding, Owner, SourceKnowledge};
-use crate::domain::{ModelId, ModelPattern, Operation, ProfileArn, ServiceName};
+use crate::domain::{ModelId, ModelPattern, Operation, ProfileArn, RoleArn, ServiceName, fits_any};
 use crate::gateway::ClientCertificate;
 use merge::Merge;
 use std::collections::{BTreeMap, HashMap};
@@ -35,8 +35,12 @@ pub struct Service {
     pub aliases: BTreeMap<String, ModelId>,
     /// Operations beyond those that every service may use.
     pub allowed_operations: Vec<Operation>,
-    /// The models that profiles are made of at the first call, where they are at all; none is all.
+    /// The models that its calls may use, by patterns of their ids; none is all.
     pub allowed_models: Vec<ModelPattern>,
+    /// The role that its calls are signed with, in a session of its own, in place of the gateway's credentials.
+    pub session_role: Option<RoleArn>,
+    /// Whether its calls say in their request metadata whose they are.
+    pub stamp_request_metadata: bool,
 }
 
 /// An application inference profile of a service.
@@ -65,6 +69,8 @@ impl Catalog {
                 aliases: spec.aliases.clone(),
                 allowed_operations: spec.allowed_operations.clone(),
                 allowed_models: spec.allowed_models.clone(),
+                session_role: spec.session_role.clone(),
+                stamp_request_metadata: spec.stamp_request_metadata,
             });
         }
         for name in discovered.services.keys() {
@@ -94,6 +100,8 @@ impl Catalog {
                 aliases: BTreeMap::new(),
                 allowed_operations: Vec::new(),
                 allowed_models: Vec::new(),
+                session_role: None,
+                stamp_request_metadata: false,
             });
         }
     }
@@ -153,9 +161,9 @@ impl Service {
         operation.is_allowed_by_default() || self.allowed_operations.contains(&operation)
     }
 
-    /// Tells whether a profile of a model may be made for the service at its first call.
-    pub fn may_have(&self, model: &ModelId) -> bool {
-        self.allowed_models.is_empty()
-            || self.allowed_models.iter().any(|pattern| pattern.fits(model.as_str()))
+    /// Tells whether the service may use a model, by the id that policies go by: what the profile was copied from, or,
+    /// where there is no profile, what is asked for.
+    pub fn may_use_model(&self, id: &str) -> bool {
+        fits_any(&self.allowed_models, id)
     }
 }

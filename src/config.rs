@@ -330,11 +330,14 @@ pub struct ServiceSpec {
     pub keys: Vec<KeySpec>,
     /// Operations beyond those that every service may use.
     pub allowed_operations: Vec<Operation>,
-    /// The models, by patterns of their ids, that profiles are made of at the first call
-    /// ([`UnmappedModel::Provision`]); none is all.
+    /// The models that it may use, by patterns of their ids; none is all.
     pub allowed_models: Vec<ModelPattern>,
     /// Which client certificates are the service's, by the names that they certify.
     pub client_certificates: Vec<CertificateName>,
+    /// The role that its calls are signed with, in a session of its own; of the account of its profiles.
+    pub session_role: Option<RoleArn>,
+    /// Whether its calls say in their request metadata whose they are.
+    pub stamp_request_metadata: bool,
 }
 
 impl ServiceSpec {
@@ -357,6 +360,8 @@ impl ServiceSpec {
             allowed_operations: Vec::new(),
             allowed_models: Vec::new(),
             client_certificates: Vec::new(),
+            session_role: None,
+            stamp_request_metadata: false,
         }
     }
 }

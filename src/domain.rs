@@ -20,7 +20,7 @@ pub use certificate_name::{CertificateName, CertificateNames, InvalidCertificate
 pub use charge::Charge;
 pub use client_certificate::ClientCertificate;
 pub use model::{InvalidModelId, ModelId};
-pub use model_pattern::{InvalidModelPattern, ModelPattern};
+pub use model_pattern::{InvalidModelPattern, ModelPattern, fits_any};
 pub use money::{InvalidMoney, Money};
 pub use operation::Operation;
 pub use profile::{InvalidProfileArn, ProfileArn, Region};

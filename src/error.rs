@@ -141,11 +141,14 @@ impl GatewayError {
             }
             Self::NotMade(error) if error.is_transient => Fault::unavailable("profile_unmade"),
             Self::NotMade(_)
-            | Self::Route(RouteError::Resolve(
-                ResolveError::Unmapped { .. } | ResolveError::NotAllowed { .. } | ResolveError::Unmade(_),
-            )) => Fault::denied("model_unmapped"),
+            | Self::Route(RouteError::Resolve(ResolveError::Unmapped { .. } | ResolveError::Unmade(_))) => {
+                Fault::denied("model_unmapped")
+            }
+            Self::KeyModel { .. }
+            | Self::Route(RouteError::Resolve(ResolveError::Denied { .. } | ResolveError::Unnamed { .. })) => {
+                Fault::denied("model_denied")
+            }
             Self::OperationDenied { .. } | Self::KeyOperation { .. } => Fault::denied("operation_denied"),
-            Self::KeyModel { .. } => Fault::denied("model_denied"),
             Self::Operation(OperationError::NoModel | OperationError::Malformed(_))
             | Self::Route(RouteError::Malformed) => Fault::invalid("path_malformed"),
             Self::Operation(OperationError::Unknown) => {
@@ -216,6 +219,7 @@ mod tests {
         let unmapped = ResolveError::Unmapped { service: service(), model: text(), has: text() };
         let ambiguous = ResolveError::Ambiguous { service: service(), model: text(), fits: text() };
         let foreign = ResolveError::Foreign { service: service(), profile: text() };
+        let not_allowed = ResolveError::Denied { service: service(), model: text(), allowed: text() };
         let denied =
             GatewayError::OperationDenied { service: service(), operation: Operation::ApplyGuardrail };
         let missing = IdentifyError::Missing { identity: Box::default(), refused: None };
@@ -237,6 +241,11 @@ mod tests {
             (route(unmapped), "403 AccessDeniedException model_unmapped"),
             (route(ambiguous), "400 ValidationException model_ambiguous"),
             (route(foreign), "403 AccessDeniedException profile_foreign"),
+            (route(not_allowed), "403 AccessDeniedException model_denied"),
+            (
+                route(ResolveError::Unnamed { service: service(), allowed: text() }),
+                "403 AccessDeniedException model_denied",
+            ),
             (RouteError::Malformed.into(), "400 ValidationException path_malformed"),
             (RouteError::Lost.into(), "500 InternalServerException internal"),
             (denied, "403 AccessDeniedException operation_denied"),

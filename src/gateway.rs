@@ -12,7 +12,9 @@ mod peer;
 mod provision;
 mod relay;
 mod route;
+mod scope;
 mod snapshot;
+mod stamped;
 mod swap;
 
 pub use client_line::ClientLine;
@@ -30,7 +32,7 @@ use crate::aws::Kms;
 use crate::clock::Clock;
 use crate::config::Ingress;
 use crate::discovery::Progress;
-use crate::domain::{ModelId, RequestId, ServiceName};
+use crate::domain::{ModelId, Operation, RequestId, ServiceName};
 use crate::error::{GatewayError, X_AMZN_REQUESTID, X_TOLLGATE_REQUEST_ID, insert_id};
 use crate::forward::credentials::Signers;
 use crate::forward::{Forward, Outgoing, headers};
@@ -40,7 +42,7 @@ use crate::metrics::{Metrics, UNKNOWN_SERVICE};
 use crate::operation::{self, Target};
 use crate::own_profiles::Question;
 use crate::record::Recorder;
-use crate::resolve::ResolveError;
+use crate::resolve::{ResolveError, check_named};
 use crate::shutdown::Shutdown;
 use crate::tap;
 use arc_swap::ArcSwap;
@@ -227,15 +229,11 @@ impl Gateway {
         body: &mut Body,
     ) -> Result<Response<Body>, GatewayError> {
         let Asked { snapshot, target: Target { operation, resource, .. }, caller, taken } = asked;
-        if !caller.service.may_use(operation) {
-            return Err(GatewayError::OperationDenied { service: caller.service.name.clone(), operation });
-        }
+        scope::check_operation(&caller, operation)?;
         let key = caller.key.as_deref();
-        if let Some(key) = key.filter(|key| !key.may_use(operation)) {
-            return Err(GatewayError::KeyOperation { key: Arc::clone(&key.id), operation });
-        }
         let route = match snapshot.route(&caller.service, operation, &resource) {
             Err(RouteError::Resolve(ResolveError::Unmade(wish))) => {
+                scope::check_model(key, Some(wish.model.bare()))?;
                 // Rare, and too large to be part of every call.
                 Box::pin(self.provide(&wish)).await?;
                 let snapshot = self.snapshot.load_full();
@@ -243,15 +241,12 @@ impl Gateway {
             }
             found => found?,
         };
-        if let (Some(key), Some(model)) = (key, route.model().map(ModelId::bare))
-            && !key.may_call(model)
-        {
-            return Err(GatewayError::KeyModel { key: Arc::clone(&key.id), model: model.to_owned() });
-        }
-        let Taken { body, waited } = match taken {
+        scope::check_model(key, route.policy_model())?;
+        let Taken { mut body, waited } = match taken {
             Some(taken) => taken,
             None => self.take_in(&received.headers, snapshot, body).await?,
         };
+        scope::check_body(operation, &route, key, &body)?;
         let call = Call {
             id: received.id,
             route: Arc::clone(&route),
@@ -264,6 +259,9 @@ impl Gateway {
             started: received.started,
             started_at: received.started_at,
         };
+        let host = route.endpoint.host.clone();
+        let mut headers = headers::for_upstream(received.headers, &snapshot.config.identity.header, host);
+        self.stamp(&call, &mut headers, &mut body).await;
         let outgoing = Outgoing {
             signer: &route.signer,
             method: received.method,
@@ -271,11 +269,7 @@ impl Gateway {
             region: route.region.as_str(),
             path: &route.path(operation, resource),
             query: received.uri.query(),
-            headers: headers::for_upstream(
-                received.headers,
-                &snapshot.config.identity.header,
-                route.endpoint.host.clone(),
-            ),
+            headers,
             pieces: body.pieces,
             len: body.len,
             sha256: body.sha256,

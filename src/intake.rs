@@ -2,6 +2,7 @@
 
 mod limit;
 pub(crate) mod members;
+mod model;
 
 use crate::tap::TextCounter;
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use http::header::CONTENT_LENGTH;
 use http_body::Body;
 use http_body_util::BodyExt;
 pub(crate) use limit::max_output_tokens;
+pub(crate) use model::model_id;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 

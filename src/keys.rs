@@ -145,6 +145,11 @@ impl Key {
         self.limits.operations.is_empty() || self.limits.operations.contains(&operation)
     }
 
+    /// Tells whether the key may be used for some models only.
+    pub fn has_models(&self) -> bool {
+        !self.limits.models.is_empty()
+    }
+
     /// Tells whether the key may be used for a model.
     pub fn may_call(&self, model: &str) -> bool {
         let models: &[ModelPattern] = &self.limits.models;

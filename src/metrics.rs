@@ -7,10 +7,12 @@ mod cost;
 mod ledger;
 mod route;
 mod tls;
+mod stamps;
 
 use crate::config::Ingress;
 use crate::discovery::Finding;
 use crate::domain::{MissingReason, Money, ServiceName};
+use crate::request_metadata::Stamped;
 use catalog::CatalogFamilies;
 use cost::CostFamily;
 use ledger::LedgerFamilies;
@@ -19,6 +21,8 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 pub use route::{OperationMetrics, RouteMetrics};
+use stamps::StampFamilies;
+pub use stamps::StampPlace;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 pub use tls::Plane;
@@ -50,6 +54,7 @@ pub struct Metrics {
     ledger: LedgerFamilies,
     catalog: CatalogFamilies,
     tls: TlsFamilies,
+    stamps: StampFamilies,
     rejected: IntCounterVec,
     config_reloads: IntCounterVec,
     access_log_dropped: IntGaugeVec,
@@ -189,6 +194,7 @@ impl Metrics {
             ledger: LedgerFamilies::register(&registry)?,
             catalog: CatalogFamilies::register(&registry)?,
             tls: TlsFamilies::register(&registry)?,
+            stamps: StampFamilies::register(&registry)?,
             rejected: counter(
                 &registry,
                 "rejected_total",
@@ -251,6 +257,11 @@ impl Metrics {
         if entries > 0 {
             self.usage.labels_dropped.with_label_values(&[service.as_str()]).inc_by(entries);
         }
+    }
+
+    /// Counts what stamping a call's request metadata came to.
+    pub fn stamped(&self, service: &ServiceName, place: StampPlace, stamped: Stamped) {
+        self.stamps.count(service, place, stamped);
     }
 
     /// Counts a billable success without usage.

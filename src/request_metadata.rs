@@ -141,7 +141,8 @@ impl Stamp<'_> {
         for (at, (key, value)) in self.entries().into_iter().enumerate() {
             let entry = format!("\"{key}\":\"{value}\"");
             // With two commas and the closing brace.
-            let len = [text.len(), entry.len(), kept.text.len(), 3].into_iter().fold(0, usize::saturating_add);
+            let len =
+                [text.len(), entry.len(), kept.text.len(), 3].into_iter().fold(0, usize::saturating_add);
             if room == 0 || len > limit {
                 is_short = at < 2;
                 break;
@@ -164,7 +165,8 @@ impl Stamp<'_> {
     /// Returns the stamp's entries, the most important ones first. None of their characters needs escaping in JSON.
     fn entries(&self) -> Vec<(String, String)> {
         let own = |key: &str, value: String| (format!("{OWN}{key}"), value);
-        let mut entries = vec![own("service", self.service.to_string()), own("request_id", self.id.to_string())];
+        let mut entries =
+            vec![own("service", self.service.to_string()), own("request_id", self.id.to_string())];
         let tags = self.tags.iter().map(|(key, value)| own(&format!("tag.{key}"), value.clone()));
         entries.extend(tags.filter(|(key, value)| is_legal(key) && is_legal(value)));
         entries

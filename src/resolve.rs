@@ -2,7 +2,7 @@
 
 use crate::catalog::{Catalog, Profile, Service};
 use crate::config::UnmappedModel;
-use crate::domain::{ModelId, ServiceName};
+use crate::domain::{ModelId, ModelPattern, ServiceName};
 use std::collections::BTreeMap;
 
 /// What a model id stands for, for one service.
@@ -79,17 +79,29 @@ pub enum ResolveError {
     /// No profile fits yet: one is to be made, as `unmapped_model` says.
     #[error("service '{}' has no profile for model '{}' yet: the first call makes it", .0.service, .0.model)]
     Unmade(Wish),
-    /// No profile fits, and none is to be made.
+    /// The service may not use the model.
     #[error(
-        "service '{service}' has no profile for model '{model}', and its allowed_models take none such; it has {has}"
+        "service '{service}' may not use model '{model}': its allowed_models take {allowed}; to change that, edit them \
+         under [services.{service}] in the services file"
     )]
-    NotAllowed {
+    Denied {
         /// The calling service.
         service: ServiceName,
-        /// What it asked for.
+        /// The model, by the id that the patterns are held against.
         model: String,
-        /// What it could have asked for.
-        has: String,
+        /// The patterns.
+        allowed: String,
+    },
+    /// The body has to name a model that the service may use, and names none.
+    #[error(
+        "service '{service}' may use models that fit {allowed}, and the body of this call names none that can be read: \
+         send one modelId, or edit allowed_models under [services.{service}] in the services file"
+    )]
+    Unnamed {
+        /// The calling service.
+        service: ServiceName,
+        /// The patterns.
+        allowed: String,
     },
     /// Two profiles fit.
     #[error(
@@ -122,8 +134,47 @@ fn remedy(service: &ServiceName, model: &str) -> String {
     format!("add one under [services.{service}.profiles] in the services file")
 }
 
-/// Finds what a model id stands for, by the first rule that fits.
+/// Finds what a model id stands for, by the first rule that fits, and holds it against the service's `allowed_models`:
+/// what the profile was copied from, or, without one, what was asked for.
 pub fn resolve<'a>(
+    catalog: &Catalog,
+    service: &'a Service,
+    shared_aliases: &'a BTreeMap<String, ModelId>,
+    unmapped: UnmappedModel,
+    asked: &'a ModelId,
+) -> Result<Resolved<'a>, ResolveError> {
+    let resolved = find(catalog, service, shared_aliases, unmapped, asked)?;
+    let model = match &resolved {
+        Resolved::Profile(found) => &found.profile.source_model,
+        Resolved::Passthrough => asked,
+    };
+    if service.may_use_model(model.bare()) { Ok(resolved) } else { Err(denied(service, model.bare())) }
+}
+
+/// Holds the model that a call's body names against the service's `allowed_models`; one of its own profiles stands for
+/// what that was copied from.
+pub fn check_named(service: &Service, named: Option<&ModelId>) -> Result<(), ResolveError> {
+    if service.allowed_models.is_empty() {
+        return Ok(());
+    }
+    let Some(named) = named else {
+        return Err(ResolveError::Unnamed { service: service.name.clone(), allowed: patterns(service) });
+    };
+    let id = by_profile(service, named).map_or(named, |profile| &profile.source_model).bare();
+    if service.may_use_model(id) { Ok(()) } else { Err(denied(service, id)) }
+}
+
+fn denied(service: &Service, id: &str) -> ResolveError {
+    ResolveError::Denied { service: service.name.clone(), model: id.to_owned(), allowed: patterns(service) }
+}
+
+/// Returns the patterns of a service's `allowed_models`, as a message lists them.
+fn patterns(service: &Service) -> String {
+    let patterns: Vec<&str> = service.allowed_models.iter().map(ModelPattern::as_str).collect();
+    some_of(&patterns)
+}
+
+fn find<'a>(
     catalog: &Catalog,
     service: &'a Service,
     shared_aliases: &'a BTreeMap<String, ModelId>,
@@ -167,14 +218,10 @@ fn wish(service: &Service, meant: &ModelId, asked: &ModelId) -> ResolveError {
     let source = ModelId::parse(meant.bare()).ok();
     match source.filter(|source| !source.as_str().starts_with("arn:") && source.as_str() != "default") {
         None => unmapped_error(service, asked),
-        Some(model) if service.may_have(&model) => {
+        Some(model) if service.may_use_model(model.as_str()) => {
             ResolveError::Unmade(Wish { service: service.name.clone(), model })
         }
-        Some(model) => ResolveError::NotAllowed {
-            service: service.name.clone(),
-            model: model.to_string(),
-            has: listed(service.profiles.iter().collect()),
-        },
+        Some(model) => denied(service, model.as_str()),
     }
 }
 
@@ -244,10 +291,15 @@ fn at_most_one<'a>(
 }
 
 fn listed(profiles: Vec<&Profile>) -> String {
+    let models: Vec<&str> = profiles.into_iter().map(|profile| profile.source_model.as_str()).collect();
+    some_of(&models)
+}
+
+/// Lists names, though not more than anybody reads.
+fn some_of(names: &[&str]) -> String {
     const SHOWN: usize = 12;
-    let more = profiles.len().saturating_sub(SHOWN);
-    let names: Vec<&str> =
-        profiles.into_iter().take(SHOWN).map(|profile| profile.source_model.as_str()).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    let names: Vec<&str> = names.iter().take(SHOWN).copied().collect();
     match (names.is_empty(), more) {
         (true, _) => "none".to_owned(),
         (false, 0) => names.join(", "),
@@ -275,17 +327,10 @@ mod tests {
 
     fn catalog() -> Catalog {
         let spec = |name: &str, profiles: &[(&str, &str)]| ServiceSpec {
-            name: ServiceName::parse(name).unwrap(),
-            tags: BTreeMap::new(),
-            models: Vec::new(),
             profiles: profiles.iter().map(|(source, id)| (model(source), arn(id))).collect(),
             default_model: Some(model("fast")),
             aliases: BTreeMap::from([("fast".to_owned(), model("us.amazon.nova-lite-v1:0"))]),
-            key_sha256: Vec::new(),
-            keys: Vec::new(),
-            allowed_operations: Vec::new(),
-            allowed_models: Vec::new(),
-            client_certificates: Vec::new(),
+            ..ServiceSpec::new(ServiceName::parse(name).unwrap())
         };
         let a = [
             ("us.amazon.nova-lite-v1:0", "lite"),
@@ -336,6 +381,54 @@ mod tests {
         ] {
             assert_eq!(asked(id, UnmappedModel::Reject).unwrap().as_deref(), Some(profile), "{id}");
         }
+    }
+
+    #[test]
+    fn allowed_models_hold_for_profiles_and_for_what_has_none() {
+        let spec = ServiceSpec {
+            profiles: vec![
+                (model("us.amazon.nova-lite-v1:0"), arn("lite")),
+                (model("us.vendor.big-v1:0"), arn("big")),
+            ],
+            allowed_models: ["us.amazon.*", "vendor.*"]
+                .map(|text| ModelPattern::parse(text).unwrap())
+                .to_vec(),
+            ..ServiceSpec::new(ServiceName::parse("a").unwrap())
+        };
+        let catalog = Catalog::build(&ServicesFile { services: vec![spec] }, &Discovered::default());
+        let service = catalog.service("a").unwrap();
+        let ask = |id: &str, unmapped| {
+            let (shared, asked) = (BTreeMap::new(), model(id));
+            resolve(&catalog, service, &shared, unmapped, &asked).map(drop).map_err(|error| error.to_string())
+        };
+        let denied = |id: &str| {
+            Err(format!(
+                "service 'a' may not use model '{id}': its allowed_models take us.amazon.*, vendor.*; to change that, \
+                 edit them under [services.a] in the services file"
+            ))
+        };
+        let foundation = |id: &str| format!("arn:aws:bedrock:us-west-2::foundation-model/{id}");
+        for (id, unmapped, expected) in [
+            ("us.amazon.nova-lite-v1:0", UnmappedModel::Reject, Ok(())),
+            ("amazon.nova-lite-v1:0", UnmappedModel::Reject, Ok(())),
+            // By whatever name: the profile's source counts.
+            ("big", UnmappedModel::Reject, denied("us.vendor.big-v1:0")),
+            ("vendor.big-v1:0", UnmappedModel::Reject, denied("us.vendor.big-v1:0")),
+            ("vendor.other-v1:0", UnmappedModel::Passthrough, Ok(())),
+            (&foundation("vendor.other-v1:0"), UnmappedModel::Passthrough, Ok(())),
+            (&foundation("foreign.other-v1:0"), UnmappedModel::Passthrough, denied("foreign.other-v1:0")),
+            (
+                "meta.llama3-3-70b-instruct-v1:0",
+                UnmappedModel::Provision,
+                denied("meta.llama3-3-70b-instruct-v1:0"),
+            ),
+        ] {
+            assert_eq!(ask(id, unmapped), expected, "{id}");
+        }
+        let named = |id: &str| check_named(service, Some(&model(id))).is_ok();
+        assert!(named("vendor.reel-v1:0") && named("lite") && named(arn("lite").as_str()));
+        assert!(!named("amazon.nova-reel-v1:0") && !named("big"));
+        assert!(matches!(check_named(service, None), Err(ResolveError::Unnamed { .. })));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::edit::ServicesEditor;
 use super::table::write_table;
 use super::{Context, Failure, Format, service_name, write_json};
 use crate::config::{ServiceSpec, load_files};
-use crate::domain::{ModelId, ModelPattern, ProfileArn, ServiceName};
+use crate::domain::{ModelId, ModelPattern, ProfileArn, RoleArn, ServiceName};
 use clap::{Args, Subcommand};
 use std::collections::BTreeMap;
 
@@ -61,6 +61,8 @@ struct Listed<'a> {
     allowed_operations: &'a [crate::domain::Operation],
     allowed_models: Vec<&'a str>,
     client_certificates: Vec<String>,
+    session_role_arn: Option<&'a str>,
+    stamp_request_metadata: bool,
 }
 
 /// Runs one of the commands.
@@ -120,6 +122,8 @@ fn listed(service: &ServiceSpec) -> Listed<'_> {
         allowed_operations: &service.allowed_operations,
         allowed_models: service.allowed_models.iter().map(ModelPattern::as_str).collect(),
         client_certificates: service.client_certificates.iter().map(ToString::to_string).collect(),
+        session_role_arn: service.session_role.as_ref().map(RoleArn::as_str),
+        stamp_request_metadata: service.stamp_request_metadata,
     }
 }
 

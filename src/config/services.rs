@@ -3,7 +3,7 @@
 use super::settings::alias;
 use super::tags::MAX_VALUE;
 use super::{ServiceSpec, ServicesFile, keys};
-use crate::domain::{CertificateName, ModelId, ModelPattern, Operation, ProfileArn, ServiceName};
+use crate::domain::{CertificateName, ModelId, ModelPattern, Operation, ProfileArn, RoleArn, ServiceName};
 use crate::sheet::{Section, Sheet, dotted};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +28,10 @@ pub(super) fn read(sheet: &mut Sheet, text: &str) -> ServicesFile {
 fn read_service(mut section: Section<'_>, name: ServiceName) -> ServiceSpec {
     let mut default_model = None;
     section.read_text("default_model", &mut default_model, |model| model_id(model).map(Some));
+    let mut session_role = None;
+    section.read_text("session_role_arn", &mut session_role, |arn| role(arn).map(Some));
+    let mut stamp_request_metadata = false;
+    section.read("stamp_request_metadata", &mut stamp_request_metadata, Ok);
     let tags = section.read_map("tags", |tag, value| Ok((tag.to_owned(), value.to_owned())));
     let profiles = section.read_map("profiles", |model, arn| {
         let arn = ProfileArn::parse(arn).map_err(|error| format!("'{arn}' is {error}"))?;
@@ -57,6 +61,8 @@ fn read_service(mut section: Section<'_>, name: ServiceName) -> ServiceSpec {
         allowed_operations: section.read_list("allowed_operations", operation).unwrap_or_default(),
         allowed_models: section.read_list("allowed_models", pattern).unwrap_or_default(),
         client_certificates: section.read_list("client_certificates", certificate_name).unwrap_or_default(),
+        session_role,
+        stamp_request_metadata,
     };
     section.finish();
     spec
@@ -91,6 +97,10 @@ pub(super) fn pattern(text: &str) -> Result<ModelPattern, String> {
 
 fn certificate_name(text: &str) -> Result<CertificateName, String> {
     CertificateName::parse(text).map_err(|error| format!("'{text}' is {error}"))
+}
+
+fn role(text: &str) -> Result<RoleArn, String> {
+    RoleArn::parse(text).map_err(|error| format!("'{text}' is {error}"))
 }
 
 /// Returns the 32 bytes of 64 hexadecimal digits.

@@ -35,6 +35,11 @@ impl ModelPattern {
     }
 }
 
+/// Tells whether an id is one of those that patterns stand for; no pattern at all stands for every id.
+pub fn fits_any(patterns: &[ModelPattern], id: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| pattern.fits(id))
+}
+
 impl fmt::Display for ModelPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -71,6 +76,15 @@ mod tests {
             ("a*a", "a", false),
         ] {
             assert_eq!(ModelPattern::parse(pattern).unwrap().fits(id), expected, "{pattern} {id}");
+        }
+    }
+
+    #[test]
+    fn one_pattern_is_enough_and_none_is_all() {
+        let patterns = ["a.*", "b.x"].map(|pattern| ModelPattern::parse(pattern).unwrap());
+        for (id, expected) in [("a.x", true), ("b.x", true), ("b.y", false)] {
+            assert_eq!(fits_any(&patterns, id), expected, "{id}");
+            assert!(fits_any(&[], id));
         }
     }
 

@@ -117,6 +117,11 @@ impl Route {
         self.source_model.as_ref().or(self.requested_model.as_ref())
     }
 
+    /// Returns the id that policies go by: what the profile was copied from, or, without one, what was asked for.
+    pub fn policy_model(&self) -> Option<&str> {
+        self.model().map(ModelId::bare)
+    }
+
     /// Returns what a call on this route costs.
     pub fn charge(&self, record: &Record) -> Charge {
         match &record.invoked_model {

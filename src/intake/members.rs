@@ -221,7 +221,9 @@ impl<W: Fn(&str) -> bool> Scanner<W> {
                 }
             }
             (Due::Colon, b':') => self.due = Due::Value,
-            (Due::CommaOrEnd, b',') => self.due = if self.is_in(Level::Object) { Due::Name } else { Due::Value },
+            (Due::CommaOrEnd, b',') => {
+                self.due = if self.is_in(Level::Object) { Due::Name } else { Due::Value }
+            }
             (Due::NameOrEnd | Due::CommaOrEnd, b'}') if self.is_in(Level::Object) => self.close(),
             (Due::ValueOrEnd | Due::CommaOrEnd, b']') if self.is_in(Level::Array) => self.close(),
             (Due::Value | Due::ValueOrEnd, byte) => self.begin_value(byte),
@@ -384,9 +386,33 @@ mod tests {
     #[test]
     fn what_is_no_object_of_json_has_none() {
         for document in [
-            "", " ", "[]", "1", "\"m\"", "null", "{", "{\"m\":1", "{\"m\":1}}", "{\"m\":1} x", "{\"m\"}", "{m:1}",
-            "{\"m\":1,}", "{,}", "{\"m\":01}", "{\"m\":1.}", "{\"m\":+1}", "{\"m\":tru}", "{\"m\":\"\t\"}", "{\"m\":\"\\x\"}",
-            "{\"m\":\"\\u00g0\"}", "{\"m\":[1,]}", "{\"m\":[1}", "{'m':1}", "\u{feff}{}", "{\"m\":1e}", "{\"m\":-}",
+            "",
+            " ",
+            "[]",
+            "1",
+            "\"m\"",
+            "null",
+            "{",
+            "{\"m\":1",
+            "{\"m\":1}}",
+            "{\"m\":1} x",
+            "{\"m\"}",
+            "{m:1}",
+            "{\"m\":1,}",
+            "{,}",
+            "{\"m\":01}",
+            "{\"m\":1.}",
+            "{\"m\":+1}",
+            "{\"m\":tru}",
+            "{\"m\":\"\t\"}",
+            "{\"m\":\"\\x\"}",
+            "{\"m\":\"\\u00g0\"}",
+            "{\"m\":[1,]}",
+            "{\"m\":[1}",
+            "{'m':1}",
+            "\u{feff}{}",
+            "{\"m\":1e}",
+            "{\"m\":-}",
         ] {
             assert_eq!(found(document), None, "{document}");
         }
@@ -404,10 +430,17 @@ mod tests {
     }
 
     fn json() -> impl Strategy<Value = Value> {
-        let number = prop_oneof![any::<i64>().prop_map(Value::from), any::<i32>().prop_map(|n| Value::from(f64::from(n) / 8.0))];
+        let number = prop_oneof![
+            any::<i64>().prop_map(Value::from),
+            any::<i32>().prop_map(|n| Value::from(f64::from(n) / 8.0))
+        ];
         let text = prop_oneof![any::<String>(), "[mn\\\\\"{}\\[\\],:]{0,6}"];
-        let leaf =
-            prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), number, text.prop_map(Value::from)];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            number,
+            text.prop_map(Value::from)
+        ];
         leaf.prop_recursive(4, 30, 5, |inner| {
             let name = prop_oneof!["[mn]", "[a-z\\\\\"é]{0,5}"];
             prop_oneof![

@@ -105,14 +105,17 @@ fn the_clients_entries_stay_as_they_stand() {
 
 #[test]
 fn what_is_no_json_object_passes() {
-    for body in ["", "[]", "null", "{", "{\"requestMetadata\":{}", "{\"requestMetadata\":{},}", "text", "{}{}"] {
+    for body in
+        ["", "[]", "null", "{", "{\"requestMetadata\":{}", "{\"requestMetadata\":{},}", "text", "{}{}"]
+    {
         assert_eq!(stamped(body), (body.to_owned(), removed(0)), "{body}");
     }
 }
 
 #[test]
 fn the_clients_entries_have_the_room_first() {
-    let tags = tags(&[("team", "red"), ("cost center", "cc-1"), ("ü", "x"), ("y", "ü"), ("z", &"v".repeat(257))]);
+    let tags =
+        tags(&[("team", "red"), ("cost center", "cc-1"), ("ü", "x"), ("y", "ü"), ("z", &"v".repeat(257))]);
     for (count, mine) in [
         (0, vec!["tollgate.service", "tollgate.request_id", "tollgate.tag.cost center", "tollgate.tag.team"]),
         (13, vec!["tollgate.service", "tollgate.request_id", "tollgate.tag.cost center"]),
@@ -146,7 +149,8 @@ fn a_member_that_is_there_too_often_is_told() {
 
 fn head(values: &[&str]) -> (Vec<String>, Stamped) {
     let service = ServiceName::parse("shop").unwrap();
-    let stamp = Stamp { service: &service, id: RequestId::from_bytes([0xab; 16]), tags: &tags(&[("a", "b")]) };
+    let stamp =
+        Stamp { service: &service, id: RequestId::from_bytes([0xab; 16]), tags: &tags(&[("a", "b")]) };
     let mut headers = HeaderMap::new();
     for value in values {
         headers.append(HEADER, HeaderValue::from_str(value).unwrap());
@@ -184,7 +188,12 @@ fn text() -> impl Strategy<Value = String> {
 
 /// A client's metadata, some of it under our keys.
 fn metadata() -> impl Strategy<Value = Value> {
-    let key = prop_oneof!["[a-z]{1,3}", "tollgate\\.[a-z]{0,3}", "[a-z\\\\\"{}é]{1,4}", Just("tollgate.service".to_owned())];
+    let key = prop_oneof![
+        "[a-z]{1,3}",
+        "tollgate\\.[a-z]{0,3}",
+        "[a-z\\\\\"{}é]{1,4}",
+        Just("tollgate.service".to_owned())
+    ];
     let object = prop::collection::btree_map(key, text().prop_map(Value::from), 0..20);
     prop_oneof![
         5 => object.prop_map(|members| Value::Object(members.into_iter().collect())),

@@ -4,6 +4,7 @@
 mod addressing;
 #[cfg(test)]
 mod admin_token;
+mod allowed_models;
 #[cfg(test)]
 mod aws;
 #[cfg(test)]
@@ -93,6 +94,8 @@ mod proxied;
 mod proxy;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod request_metadata;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

@@ -118,11 +118,11 @@ async fn the_first_calls_make_one_profile_together() {
 async fn a_service_gets_what_it_may_have() {
     let run = Run::ready().await;
     let refused = run.call("shop", "meta.llama3-3-70b-instruct-v1:0").await;
-    assert_eq!((refused.status, refused.error.as_str()), (StatusCode::FORBIDDEN, "model_unmapped"));
+    assert_eq!((refused.status, refused.error.as_str()), (StatusCode::FORBIDDEN, "model_denied"));
     assert_eq!(
         refused.message,
-        "service 'shop' has no profile for model 'meta.llama3-3-70b-instruct-v1:0', and its allowed_models take none \
-         such; it has none"
+        "service 'shop' may not use model 'meta.llama3-3-70b-instruct-v1:0': its allowed_models take amazon.*, \
+         us.anthropic.claude-*; to change that, edit them under [services.shop] in the services file"
     );
     // What can have no profile.
     let router = "arn:aws:bedrock:us-west-2:123456789012:default-prompt-router%2Fanthropic.claude:1";
