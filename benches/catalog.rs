@@ -13,7 +13,6 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method};
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::hint::black_box;
 use std::path::Path;
@@ -22,13 +21,15 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::runtime::Runtime;
 use tokio_util::task::TaskTracker;
+use tollgate::aws::Access;
 use tollgate::clock::Clock;
-use tollgate::config::{Loaded, load};
+use tollgate::config::{Egress, Loaded, Upstream, load};
 use tollgate::discovery::stored::Stored;
 use tollgate::domain::ProfileArn;
 use tollgate::forward::credentials::{CredentialsCache, Signers};
 use tollgate::gateway::{Basis, Peer, Setting, Snapshot};
 use tollgate::identify::{Shown, identify};
+use tollgate::forward::signers::Signers;
 use tollgate::inventory::{FoundProfile, Inventory};
 use tollgate::keys::Keyring;
 use tollgate::metrics::Metrics;
@@ -86,9 +87,9 @@ fn read(folder: &TempDir) -> Loaded {
 
 fn build(runtime: &Runtime, basis: Basis) -> Snapshot {
     let provider = SharedCredentialsProvider::new(Credentials::new("a", "s", None, None, "bench"));
-    let own = Arc::new(CredentialsCache::new(provider, Clock::system(), TaskTracker::new()));
+    let access = Access::new(provider, &Egress::default(), Clock::system()).unwrap();
     let setting = Setting {
-        signers: Arc::new(Signers::new(own, HashMap::new())),
+        signers: Arc::new(Signers::new(&access, &Upstream::default(), TaskTracker::new())),
         metrics: Arc::new(Metrics::new().unwrap()),
         shutdown: Shutdown::default(),
         clock: Clock::system(),

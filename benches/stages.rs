@@ -11,24 +11,25 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio_util::task::TaskTracker;
+use tollgate::aws::Access;
 use tollgate::clock::Clock;
-use tollgate::config::load;
+use tollgate::config::{Egress, Upstream, load};
 use tollgate::domain::{
     Attribution, ModelId, Money, Operation, Outcome, ProfileArn, Record, Region, RequestId, ServiceName,
     Tokens, Usage, UsageSource,
 };
-use tollgate::forward::credentials::{CredentialsCache, Signers};
 use tollgate::forward::sign::{Scope, Signable, SigningKeys, sign};
 use tollgate::gateway::{Basis, Peer, Setting, Snapshot};
 use tollgate::identify::{Shown, identify};
 use tollgate::keys::Keyring;
+use tollgate::forward::signers::Signers;
 use tollgate::ledger::journal::{Journal, Settings};
 use tollgate::ledger::{Opening, OpeningRef};
 use tollgate::metrics::Metrics;
@@ -45,9 +46,9 @@ fn route(criterion: &mut Criterion) {
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/tollgate.toml");
     let loaded = load(&config, Vec::new()).unwrap();
     let provider = SharedCredentialsProvider::new(Credentials::new("a", "s", None, None, "bench"));
-    let own = Arc::new(CredentialsCache::new(provider, Clock::system(), TaskTracker::new()));
+    let access = Access::new(provider, &Egress::default(), Clock::system()).unwrap();
     let setting = Setting {
-        signers: Arc::new(Signers::new(own, HashMap::new())),
+        signers: Arc::new(Signers::new(&access, &Upstream::default(), TaskTracker::new())),
         metrics: Arc::new(Metrics::new().unwrap()),
         shutdown: Shutdown::default(),
         clock: Clock::system(),

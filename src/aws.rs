@@ -22,10 +22,11 @@ pub use error::{AwsError, ErrorKind};
 pub use kms::Kms;
 pub use profiles::{Listed, NewProfile};
 pub use read::{Effort, Look, TagsRead};
+pub use roles::Lender;
 
 use crate::clock::Clock;
 use crate::config::{Egress, Upstream};
-use crate::domain::{Region, RoleArn};
+use crate::domain::{Region, RoleArn, RoleSession};
 use crate::forward::credentials::aws_client;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime::client::identity::IdentityCache;
@@ -95,7 +96,7 @@ impl Access {
 
     /// Returns where the credentials of a role come from: STS, asked with the gateway's own.
     pub fn role(&self, role: &RoleArn, upstream: &Upstream) -> SharedCredentialsProvider {
-        roles::provider(self, role, upstream)
+        Lender::new(self, upstream).session(RoleSession::of_gateway(role.clone()))
     }
 }
 

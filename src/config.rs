@@ -14,6 +14,7 @@ mod proxies;
 mod rules;
 mod secrets;
 mod services;
+mod sessions;
 mod settings;
 pub(crate) mod tags;
 #[cfg(test)]
@@ -34,7 +35,7 @@ pub use proxies::{Proxies, Proxy};
 pub(crate) use services::operation;
 pub use tls::{CertificateFiles, ClientAuth, ClientTrust, TlsSettings, TlsVersion};
 
-use crate::domain::{CertificateName, ModelId, ModelPattern, Operation, ProfileArn, Region, RoleArn, ServiceName};
+use crate::domain::{CertificateName, ModelId, ModelPattern, Operation, ProfileArn, Region, RoleArn, RoleSession, ServiceName};
 use crate::keys::bearer_id;
 use crate::ledger::journal::Fsync;
 use crate::ledger::store::StoreUrl;
@@ -344,6 +345,16 @@ impl ServiceSpec {
     /// Returns the ids of all its keys.
     pub fn key_ids(&self) -> impl Iterator<Item = String> {
         self.key_sha256.iter().map(bearer_id).chain(self.keys.iter().map(|key| key.id.clone()))
+    }
+
+    /// Returns the session in which its calls are signed, if it has a role for that: its tags are those of the services
+    /// file and, under `service_tag`, its name. Tags that profiles have in AWS are not among them, so that what the session
+    /// has is what was checked.
+    pub fn session(&self, service_tag: &str) -> Option<RoleSession> {
+        let role = self.session_role.clone()?;
+        let mut tags = self.tags.clone();
+        tags.insert(service_tag.to_owned(), self.name.to_string());
+        Some(RoleSession::of_service(role, &self.name, tags))
     }
 
     /// Returns a service of which nothing is said but its name.

@@ -13,6 +13,7 @@ mod record;
 mod request_id;
 mod role;
 mod service;
+mod session;
 pub(crate) mod stamp;
 mod usage;
 
@@ -28,4 +29,5 @@ pub use record::{Attribution, MissingReason, Outcome, Record, UsageSource};
 pub use request_id::RequestId;
 pub use role::{InvalidRoleArn, RoleArn, is_account};
 pub use service::{InvalidServiceName, ServiceName};
+pub use session::RoleSession;
 pub use usage::{Picture, Policy, Tokens, Unit, Usage};

@@ -14,6 +14,7 @@ mod outbound;
 mod pool;
 mod proxy;
 pub mod sign;
+pub mod signers;
 mod trust;
 
 pub use answer::{Answer, AnswerBroken};

@@ -34,7 +34,7 @@ use crate::config::Ingress;
 use crate::discovery::Progress;
 use crate::domain::{ModelId, Operation, RequestId, ServiceName};
 use crate::error::{GatewayError, X_AMZN_REQUESTID, X_TOLLGATE_REQUEST_ID, insert_id};
-use crate::forward::credentials::Signers;
+use crate::forward::signers::Signers;
 use crate::forward::{Forward, Outgoing, headers};
 use crate::identify::{Caller, Covered, IdentifyError, Payload, Shown, identify};
 use crate::intake::{self, RequestBody};

@@ -14,11 +14,11 @@ use crate::access_log::AccessLog;
 use crate::admin::AdminPlane;
 use crate::aws::{Access, Aws};
 use crate::clock::Clock;
-use crate::config::{CatalogSettings, LedgerSettings, Listen, Loaded, Upstream};
+use crate::config::{CatalogSettings, LedgerSettings, Listen, Loaded};
 use crate::discovery::Progress;
 use crate::domain::RequestId;
 use crate::error::GatewayError;
-use crate::forward::credentials::{CredentialsCache, Signers};
+use crate::forward::signers::Signers;
 use crate::forward::{Client, Forward};
 use crate::gateway::{Basis, ClockSkew, Gateway, Provisioner, Setting, Snapshot, Swap, interrupted, tell};
 use crate::inventory::Inventory;
@@ -95,7 +95,7 @@ impl Server {
         let client = Client::new(config.upstream.connect_timeout, &egress, clock).map_err(StartError::Tls)?;
         let access = Access::new(surroundings.credentials, &egress, clock);
         let access = access.map_err(|error| StartError::Internal("the AWS SDK", format!("{error:#}")))?;
-        let signers = Arc::new(signers(&access, &config.upstream, &shutdown));
+        let signers = Arc::new(Signers::new(&access, &config.upstream, shutdown.tasks.clone()));
         let aws = Aws::new(&access, &config.upstream);
         let setting = Setting {
             signers: Arc::clone(&signers),
@@ -224,14 +224,6 @@ async fn start_discovery(settings: &CatalogSettings) -> (Arc<Inventory>, Option<
     let taken_at = stored.as_ref().map(|stored| stored.taken_at);
     let inventory = stored.map(|stored| Arc::new(stored.inventory)).unwrap_or_default();
     (inventory, Some(Progress::since(taken_at)))
-}
-
-/// Returns who signs calls: the gateway itself, and the roles of other accounts.
-fn signers(access: &Access, upstream: &Upstream, shutdown: &Shutdown) -> Signers {
-    let cache = |provider| Arc::new(CredentialsCache::new(provider, access.clock(), shutdown.tasks.clone()));
-    let roles = upstream.roles.iter();
-    let roles = roles.map(|(account, role)| (account.clone(), cache(access.role(role, upstream))));
-    Signers::new(cache(access.credentials()), roles.collect())
 }
 
 /// Starts the ledger, if there is to be one. Repairing a journal reads files, and takes as long as it takes.

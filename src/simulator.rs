@@ -44,7 +44,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
-pub use truth::{Seen, TokenTotals};
+pub use truth::{Seen, Signer, TokenTotals};
 
 /// How long accepting rests after an error, which is mostly that no descriptor is left.
 const ACCEPT_REST: Duration = Duration::from_millis(10);

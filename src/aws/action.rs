@@ -14,10 +14,12 @@ pub enum Purpose {
     Provisioning,
     /// Having AWS's bill show the profiles' tags.
     CostTags,
-    /// Acting in other accounts.
+    /// Acting in other accounts, and in sessions of services.
     Roles,
     /// Unsealing the secrets of access keys, where KMS keeps the key to them.
     Secrets,
+    /// Having sessions of services show the services' tags.
+    Sessions,
     /// Telling who the gateway is: every caller may.
     Identity,
 }
@@ -43,6 +45,7 @@ pub enum Action {
     UpdateCostAllocationTagsStatus,
     StartCostAllocationTagBackfill,
     AssumeRole,
+    TagSession,
     GetCallerIdentity,
     Decrypt,
     GenerateDataKeyWithoutPlaintext,
@@ -50,7 +53,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::InvokeModel,
         Self::InvokeModelWithResponseStream,
         Self::CountTokens,
@@ -68,6 +71,7 @@ impl Action {
         Self::UpdateCostAllocationTagsStatus,
         Self::StartCostAllocationTagBackfill,
         Self::AssumeRole,
+        Self::TagSession,
         Self::GetCallerIdentity,
         Self::Decrypt,
         Self::GenerateDataKeyWithoutPlaintext,
@@ -93,6 +97,7 @@ impl Action {
             Self::UpdateCostAllocationTagsStatus => "ce:UpdateCostAllocationTagsStatus",
             Self::StartCostAllocationTagBackfill => "ce:StartCostAllocationTagBackfill",
             Self::AssumeRole => "sts:AssumeRole",
+            Self::TagSession => "sts:TagSession",
             Self::GetCallerIdentity => "sts:GetCallerIdentity",
             Self::Decrypt => "kms:Decrypt",
             Self::GenerateDataKeyWithoutPlaintext => "kms:GenerateDataKeyWithoutPlaintext",
@@ -119,6 +124,7 @@ impl Action {
             | Self::UpdateCostAllocationTagsStatus
             | Self::StartCostAllocationTagBackfill => Purpose::CostTags,
             Self::AssumeRole => Purpose::Roles,
+            Self::TagSession => Purpose::Sessions,
             Self::GetCallerIdentity => Purpose::Identity,
             Self::Decrypt | Self::GenerateDataKeyWithoutPlaintext => Purpose::Secrets,
         }

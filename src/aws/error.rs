@@ -139,6 +139,9 @@ impl AwsError {
             json!({ "Effect": "Allow", "Action": self.action.name(), "Resource": self.resources() });
         let also = match self.action.purpose() {
             super::Purpose::Roles => "; the role's trust policy must name the gateway's role as well",
+            super::Purpose::Sessions => {
+                "; the role's trust policy must allow the gateway's role sts:TagSession beside sts:AssumeRole as well"
+            }
             super::Purpose::CostTags => {
                 "; in an organization, only its management account has cost allocation tags"
             }
@@ -163,7 +166,7 @@ impl AwsError {
                 all.push(format!("arn:{partition}:bedrock:*::foundation-model/*"));
                 all
             }
-            Action::AssumeRole | Action::GenerateDataKeyWithoutPlaintext => {
+            Action::AssumeRole | Action::TagSession | Action::GenerateDataKeyWithoutPlaintext => {
                 self.resource.clone().into_iter().collect()
             }
             Action::Decrypt => vec![format!("arn:{partition}:kms:*:{account}:key/*")],

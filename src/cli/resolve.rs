@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::{Loaded, load_files};
 use crate::discovery::stored::Stored;
 use crate::discovery::{Discovered, SourceKnowledge};
-use crate::domain::{ModelId, Money, ProfileArn, Region, ServiceName};
+use crate::domain::{ModelId, Money, ProfileArn, Region, RoleSession, ServiceName};
 use crate::price::{InForce, Tier};
 use crate::resolve::{Match, Miss, ResolveError, Resolved, Rule, meant, miss, resolve};
 use clap::Args;
@@ -48,11 +48,22 @@ struct Way<'a> {
     source_inferred: Option<bool>,
     region: &'a Region,
     rule: &'static str,
+    /// Who signs, where it is not the gateway itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<Signer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     price_id: Option<String>,
     /// USD at the standard tier, of tokens per 1,000,000, of anything else per one.
     prices: BTreeMap<&'static str, Money>,
     others: Vec<Other<'a>>,
+}
+
+/// A role, and a session of it.
+#[derive(Debug, serde::Serialize)]
+struct Signer {
+    role_arn: String,
+    session_name: String,
+    session_tags: BTreeMap<String, String>,
 }
 
 /// A profile that the call would not get.
@@ -86,6 +97,10 @@ pub(super) fn run(context: &mut Context<'_>, args: &ResolveArgs) -> Result<(), F
             let way = Way { rule, ..way(&loaded, args, meant, found, others) };
             write(context.out, &way, args.format)
         }
+        Err(error @ (ResolveError::Denied { .. } | ResolveError::Unnamed { .. })) => Err(Failure::refused(
+            error.to_string(),
+            "`tollgate services list --format json` shows allowed_models",
+        )),
         Err(error) => {
             if args.format == Format::Table {
                 write_others(context.out, &others)?;
@@ -152,10 +167,24 @@ fn way<'a>(
         source_inferred: profile.map(|profile| profile.knowledge == SourceKnowledge::Inferred),
         region,
         rule: "",
+        signed_by: signer(loaded, args, profile, meant),
         price_id: price.map(|price| price.id.to_string()),
         prices: price.map(prices).unwrap_or_default(),
         others,
     }
+}
+
+/// Returns who signs, as the gateway finds them: the service's own session before a role of the account.
+fn signer(loaded: &Loaded, args: &ResolveArgs, profile: Option<&Profile>, meant: &ModelId) -> Option<Signer> {
+    let service = loaded.services.services.iter().find(|service| service.name == args.service);
+    let own = service.and_then(|service| service.session(&loaded.config.catalog.service_tag));
+    let account = profile.map_or_else(|| meant.account(), |profile| Some(profile.arn.account()));
+    let of_account = || {
+        let role = loaded.config.upstream.roles.get(account?)?;
+        Some(RoleSession::of_gateway(role.clone()))
+    };
+    let RoleSession { role, name, tags } = own.or_else(of_account)?;
+    Some(Signer { role_arn: role.to_string(), session_name: name, session_tags: tags })
 }
 
 /// What a call does that no profile fits, where it is let through.
@@ -163,6 +192,15 @@ const PASSED_THROUGH: &str = "no profile fits; unmapped_model is \"passthrough\"
 
 /// What a call does that no profile fits, where one is made.
 const MADE: &str = "no profile fits; unmapped_model is \"provision\", so the first call makes one";
+
+impl std::fmt::Display for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let tags: Vec<String> =
+            self.session_tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        write!(f, "{} as session '{}'", self.role_arn, self.session_name)?;
+        if tags.is_empty() { Ok(()) } else { write!(f, ", {}", tags.join(" ")) }
+    }
+}
 
 fn rule(rule: Rule) -> &'static str {
     match rule {
@@ -219,6 +257,7 @@ fn write(out: &mut dyn Write, way: &Way<'_>, format: Format) -> Result<(), Failu
     let source = |id: &ModelId| format!("{id}{certainty}");
     let prices: Vec<String> = way.prices.iter().map(|(meter, price)| format!("{meter} {price}")).collect();
     let price = way.price_id.as_ref().map(|id| format!("{} ({id})", prices.join(", ")));
+    let own = || "the gateway's own credentials".to_owned();
     let lines = [
         ("service", Some(way.service.to_string())),
         ("asked for", Some(text(way.requested_model))),
@@ -228,6 +267,7 @@ fn write(out: &mut dyn Write, way: &Way<'_>, format: Format) -> Result<(), Failu
         ("routing", way.routing.clone()),
         ("region", Some(way.region.to_string())),
         ("because", Some(way.rule.to_owned())),
+        ("signed by", Some(way.signed_by.as_ref().map_or_else(own, Signer::to_string))),
         ("USD", Some(price.unwrap_or_else(|| "no price: `tollgate prices check` tells more".to_owned()))),
     ];
     for (name, text) in lines {

@@ -1,7 +1,7 @@
 //! What several keys, or both files, must agree on.
 
 use super::services::key_of;
-use super::{Config, Listen, Proof, ServiceSpec, ServicesFile, UnmappedModel, tags};
+use super::{Config, Listen, Proof, ServiceSpec, ServicesFile, UnmappedModel, sessions, tags};
 use super::tls::NO_CERTIFICATES;
 use crate::domain::{CertificateName, ModelId, ProfileArn};
 use crate::sheet::{Problem, Sheet, dotted};
@@ -112,6 +112,7 @@ pub(super) fn check_services(config: &Config, file: &ServicesFile, sheet: &mut S
         }
         check_profiles(service, sheet);
         check_tags(config, service, sheet);
+        sessions::check(config, service, sheet);
         if complete && config.catalog.unmapped_model == UnmappedModel::Reject {
             check_targets(config, service, sheet);
         }

@@ -371,6 +371,34 @@ const SERVICES_MISTAKES: &[(&str, &str)] = &[
         "services.toml:3: services.a.tags.Service: its profiles could not be tagged: 'Service' is the tag that names",
     ),
     (
+        "[services.a]\nsession_role_arn = 'tollgate'",
+        "services.toml:2: services.a.session_role_arn: 'tollgate' is not the ARN of a role: arn:aws:iam::<12-digit account>",
+    ),
+    (
+        "[services.a]\nsession_role_arn = 'arn:aws:iam::210987654321:role/r'\nprofiles = { 'm.x' = 'ARN/p' }",
+        "services.toml:2: services.a.session_role_arn: the role is of account 210987654321, and the profile of m.x of account 123456789012: name",
+    ),
+    (
+        "[services.a]\nsession_role_arn = 'arn:aws:iam::123456789012:role/r'\ntags = { 'a,b' = 'x' }",
+        "services.toml:3: services.a.tags.\"a,b\": its session could not be tagged: 'a,b' is no tag's key: use 1 to 128",
+    ),
+    (
+        "[services.a]\nsession_role_arn = 'arn:aws:iam::123456789012:role/r'\ntags = { team = 'a&b' }",
+        "services.toml:3: services.a.tags.team: its session could not be tagged: 'a&b' is no tag's value",
+    ),
+    (
+        "[services.a]\nsession_role_arn = 'arn:aws:iam::123456789012:role/r'\ntags = { service = 'b' }",
+        "services.toml:3: services.a.tags.service: its session could not be tagged: 'service' is the tag that names the service itself",
+    ),
+    (
+        "[services.a]\nsession_role_arn = 'arn:aws:iam::123456789012:role/r'\ntags = { Team = 'b', team = 'b' }",
+        "services.toml:3: services.a.tags.team: its session could not be tagged: 'team' and 'Team' are the same to STS",
+    ),
+    (
+        "[services.a]\nstamp_request_metadata = 'yes'",
+        "services.toml:2: services.a.stamp_request_metadata: expected true or false, found string",
+    ),
+    (
         "[services.a]\nprofiles = { 'm m' = 'ARN/p' }",
         "services.toml:2: services.a.profiles.\"m m\": 'm m': a model id is",
     ),
@@ -382,6 +410,23 @@ fn each_mistake_of_the_services_is_placed() {
     for (services, expected) in SERVICES_MISTAKES {
         refused("", &services.replace("ARN/", ARN).replace("HASH", hash), expected);
     }
+}
+
+#[test]
+fn a_session_has_as_many_tags_as_sts_takes() {
+    let services = |count: usize| {
+        let tags: Vec<String> = (0..count).map(|n| format!("t{n} = 'x'")).collect();
+        let role = "session_role_arn = 'arn:aws:iam::123456789012:role/r'";
+        format!("[services.a]\n{role}\ntags = {{ {} }}\nprofiles = {{ 'm.x' = '{ARN}p' }}", tags.join(", "))
+    };
+    let loaded = Files::new("", &services(49)).load(&[]).unwrap();
+    let session = loaded.services.services[0].session("Service").unwrap();
+    assert_eq!((session.tags.len(), session.tags["Service"].as_str()), (50, "a"));
+    refused(
+        "",
+        &services(50),
+        "services.toml:3: services.a.tags: 50 tags are too many: with the one that names the service",
+    );
 }
 
 #[test]

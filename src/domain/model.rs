@@ -45,6 +45,12 @@ impl ModelId {
         }
     }
 
+    /// Returns the account that an ARN names, if it names one.
+    pub fn account(&self) -> Option<&str> {
+        let account = self.0.strip_prefix("arn:")?.split(':').nth(3)?;
+        super::is_account(account).then_some(account)
+    }
+
     /// Returns the geography prefix of a system-defined profile id (`us`, `eu`, `global` ...), if it has one.
     pub fn geography(&self) -> Option<&str> {
         geography_of(self.bare())
@@ -105,6 +111,9 @@ mod tests {
         assert_eq!(id(foundation).bare(), "amazon.nova-lite-v1:0");
         assert_eq!(id(system).bare(), "us.amazon.nova-lite-v1:0");
         assert_eq!(id(system).foundation_model(), "amazon.nova-lite-v1:0");
+        let account = |text| id(text).account().map(str::to_owned);
+        assert_eq!((account(system).as_deref(), account(foundation)), (Some("123456789012"), None));
+        assert_eq!(account("amazon.nova-lite-v1:0"), None);
     }
 
     #[test]

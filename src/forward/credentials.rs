@@ -11,7 +11,6 @@ use arc_swap::ArcSwapOption;
 use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use std::collections::HashMap;
 use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,6 +51,8 @@ pub async fn default_chain(
 /// Credentials of one provider, kept until shortly before they expire.
 #[derive(Debug)]
 pub struct CredentialsCache {
+    /// Whose they are, for the log.
+    whose: String,
     provider: SharedCredentialsProvider,
     current: ArcSwapOption<Credentials>,
     /// Held by who asks; when the last failure was.
@@ -61,31 +62,7 @@ pub struct CredentialsCache {
     tasks: TaskTracker,
 }
 
-/// Who signs calls: the gateway itself, or a role of another account.
-#[derive(Debug)]
-pub struct Signers {
-    own: Arc<CredentialsCache>,
-    roles: HashMap<String, Arc<CredentialsCache>>,
-}
-
-impl Signers {
-    /// Signs with the gateway's own credentials, but where an account has a role of its own.
-    pub fn new(own: Arc<CredentialsCache>, roles: HashMap<String, Arc<CredentialsCache>>) -> Self {
-        Self { own, roles }
-    }
-
-    /// Returns the gateway's own credentials.
-    pub fn own(&self) -> &Arc<CredentialsCache> {
-        &self.own
-    }
-
-    /// Returns what signs calls with a resource of an account, its 12 digits.
-    pub fn of(&self, account: &str) -> &Arc<CredentialsCache> {
-        self.roles.get(account).unwrap_or(&self.own)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Age {
     Fresh,
     Renewable,
@@ -93,22 +70,22 @@ enum Age {
 }
 
 impl CredentialsCache {
-    /// Keeps what a provider gives; renewals run as tasks of `tasks`.
-    pub fn new(provider: SharedCredentialsProvider, clock: Clock, tasks: TaskTracker) -> Self {
+    /// Keeps what a provider gives, and says in the log whose that is; renewals run as tasks of `tasks`.
+    pub fn new(whose: String, provider: SharedCredentialsProvider, clock: Clock, tasks: TaskTracker) -> Self {
         let (current, asking) = (ArcSwapOption::empty(), Mutex::new(None));
-        Self { provider, current, asking, renewing: AtomicBool::new(false), clock, tasks }
+        Self { whose, provider, current, asking, renewing: AtomicBool::new(false), clock, tasks }
     }
 
     /// Returns valid credentials; waits only where there are none.
     pub async fn get(self: &Arc<Self>) -> Result<Arc<Credentials>, ForwardError> {
-        let Some(known) = self.current.load_full() else { return self.ask().await };
+        let Some(known) = self.current.load_full() else { return self.ask(Age::Renewable).await };
         match self.age(&known) {
             Age::Fresh => Ok(known),
             Age::Renewable => {
                 self.renew();
                 Ok(known)
             }
-            Age::Expired => self.ask().await,
+            Age::Expired => self.ask(Age::Renewable).await,
         }
     }
 
@@ -123,10 +100,11 @@ impl CredentialsCache {
         }
     }
 
-    /// Asks the provider, one caller at a time; who waited takes what the first one got.
-    async fn ask(&self) -> Result<Arc<Credentials>, ForwardError> {
+    /// Asks the provider for credentials that are that fresh, one caller at a time; who waited takes what the first one
+    /// got.
+    async fn ask(&self, at_worst: Age) -> Result<Arc<Credentials>, ForwardError> {
         let mut failed_at = self.asking.lock().await;
-        if let Some(known) = self.current.load_full().filter(|known| self.age(known) != Age::Expired) {
+        if let Some(known) = self.current.load_full().filter(|known| self.age(known) <= at_worst) {
             return Ok(known);
         }
         if failed_at.is_some_and(|at| self.clock.instant().duration_since(at) < FAILURE_HOLDS) {
@@ -148,11 +126,13 @@ impl CredentialsCache {
                 // Of a role, AWS itself says why it is not to be had.
                 let hint = error.source().and_then(|cause| cause.downcast_ref::<AwsError>());
                 let hint = hint.map_or_else(|| HINT.to_owned(), AwsError::hint);
-                tracing::error!(%error, cause, hint, "no AWS credentials: calls fail until there are some");
+                let whose = &self.whose;
+                tracing::error!(%error, cause, hint, whose, "no AWS credentials: calls fail until there are some");
                 Err(ForwardError::Credentials)
             }
             Err(_) => {
-                tracing::error!(timeout = ?TIMEOUT, hint = HINT, "no AWS credentials: the provider is silent");
+                let whose = &self.whose;
+                tracing::error!(timeout = ?TIMEOUT, hint = HINT, whose, "no AWS credentials: the provider is silent");
                 Err(ForwardError::Credentials)
             }
         }
@@ -165,7 +145,7 @@ impl CredentialsCache {
         let cache = Arc::clone(self);
         self.tasks.spawn(async move {
             // A failure is logged there; the credentials at hand serve until they expire.
-            let _ = cache.fetch().await;
+            let _ = cache.ask(Age::Fresh).await;
             cache.renewing.store(false, Ordering::Release);
         });
     }
@@ -202,7 +182,8 @@ mod tests {
     fn cache(lasts: Option<Duration>) -> (Arc<CredentialsCache>, Arc<AtomicUsize>) {
         let asked = Arc::new(AtomicUsize::new(0));
         let provider = SharedCredentialsProvider::new(Source { lasts, asked: Arc::clone(&asked) });
-        (Arc::new(CredentialsCache::new(provider, Clock::system(), TaskTracker::new())), asked)
+        let whose = "a test".to_owned();
+        (Arc::new(CredentialsCache::new(whose, provider, Clock::system(), TaskTracker::new())), asked)
     }
 
     #[tokio::test]

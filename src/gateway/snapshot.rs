@@ -7,9 +7,10 @@ use crate::clock::Clock;
 use crate::config::{Config, Loaded, ServicesFile};
 use crate::discovery::Discovered;
 use crate::domain::{ModelId, Operation, Region, ServiceName};
-use crate::forward::credentials::Signers;
+use crate::forward::credentials::CredentialsCache;
 use crate::forward::endpoint::{EndpointError, Endpoints};
 use crate::identify::Known;
+use crate::forward::signers::Signers;
 use crate::inventory::Inventory;
 use crate::keys::Keyring;
 use crate::metrics::{Metrics, NO_PROFILE, OTHER_MODEL};
@@ -93,6 +94,25 @@ struct ServiceRoutes {
     counts: OnceLock<Memo>,
     /// The route of operations that carry no model in their path.
     modelless: OnceLock<Arc<Route>>,
+    /// The session that its calls are signed in, where it has one.
+    session: Option<Arc<CredentialsCache>>,
+}
+
+/// Returns an empty memo for each service, with the session that its calls are signed in.
+fn routes(
+    catalog: &Catalog,
+    services: &ServicesFile,
+    service_tag: &str,
+    signers: &Signers,
+) -> HashMap<ServiceName, ServiceRoutes> {
+    let of = |service: &Arc<Service>| (service.name.clone(), ServiceRoutes::default());
+    let mut routes: HashMap<ServiceName, ServiceRoutes> = catalog.services().map(of).collect();
+    for spec in &services.services {
+        if let (Some(routes), Some(session)) = (routes.get_mut(&spec.name), spec.session(service_tag)) {
+            routes.session = Some(signers.session(&session));
+        }
+    }
+    routes
 }
 
 impl Snapshot {
@@ -109,8 +129,7 @@ impl Snapshot {
             catalog.services().flat_map(|service| regions_of(service)).collect();
         regions.insert(config.upstream.region.clone());
         let endpoints = Endpoints::resolve(&config.upstream, regions).await?;
-        let routes = catalog.services().map(|service| (service.name.clone(), ServiceRoutes::default()));
-        let routes = routes.collect();
+        let routes = routes(&catalog, &services, &config.catalog.service_tag, &signers);
         let around = Arc::new(Surroundings {
             patience: Patience::of(&config.upstream),
             shutdown,
@@ -179,7 +198,7 @@ impl Snapshot {
         }
         let asked = decode(raw).ok_or(RouteError::Malformed)?;
         let asked = ModelId::parse(&asked).map_err(|_| RouteError::Malformed)?;
-        let route = Arc::new(self.resolve(service, operation, asked)?);
+        let route = Arc::new(self.resolve(service, routes, operation, asked)?);
         if memo.len() < MAX_MEMO {
             memo.insert((*raw).into(), Arc::clone(&route));
         }
@@ -192,7 +211,7 @@ impl Snapshot {
         let route = routes.modelless.get_or_init(|| {
             let metrics = Arc::new(self.metrics.route(&service.name, NO_PROFILE, NO_PROFILE));
             let prices = self.prices.clone();
-            let signer = Arc::clone(self.signers.own());
+            let signer = Arc::clone(routes.session.as_ref().unwrap_or_else(|| self.signers.own()));
             let to = Destination { region: region.clone(), endpoint, signer };
             Arc::new(Route::new(Arc::clone(service), to, metrics, prices))
         });
@@ -202,6 +221,7 @@ impl Snapshot {
     fn resolve(
         &self,
         service: &Arc<Service>,
+        routes: &ServiceRoutes,
         operation: Operation,
         asked: ModelId,
     ) -> Result<Route, RouteError> {
@@ -213,8 +233,9 @@ impl Snapshot {
         };
         let endpoint = self.endpoints.of(&region)?;
         // An ARN that was asked for by itself may name an account, too.
-        let account = profile.as_ref().map_or_else(|| account_of(&asked), |profile| profile.arn.account());
-        let signer = Arc::clone(self.signers.of(account));
+        let account = profile.as_ref().map_or_else(|| asked.account(), |profile| Some(profile.arn.account()));
+        let of_account = || self.signers.of(account.unwrap_or_default());
+        let signer = Arc::clone(routes.session.as_ref().unwrap_or_else(of_account));
         let model = profile.as_ref().map_or(OTHER_MODEL, |profile| profile.source_model.as_str());
         let counted = operation == Operation::CountTokens;
         let label = profile.as_ref().filter(|_| !counted).map_or(NO_PROFILE, |profile| profile.arn.id());
@@ -248,11 +269,6 @@ impl Snapshot {
 
 /// Shards of a service's memo: written once per model id, so few will do.
 const SHARDS: usize = 2;
-
-/// Returns the account that an ARN names; nothing of what is none, or names none.
-fn account_of(asked: &ModelId) -> &str {
-    asked.as_str().strip_prefix("arn:").and_then(|rest| rest.split(':').nth(3)).unwrap_or_default()
-}
 
 fn regions_of(service: &Service) -> impl Iterator<Item = Region> {
     service.profiles.iter().map(|profile| profile.arn.region().clone())

@@ -127,6 +127,8 @@ struct Inner {
     billing: Mutex<BTreeMap<String, Billing>>,
     /// The source of every profile that is not in the estate.
     other_profiles: Option<String>,
+    /// How long roles are lent, in place of what is asked for.
+    lease: Mutex<Option<Duration>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -142,6 +144,8 @@ impl ControlPlane {
             credentials: settings.credentials.clone(),
             arn: format!("arn:aws:iam::{account}:user/simulator"),
             user_id: "AIDASIMULATOR".to_owned(),
+            tags: BTreeMap::new(),
+            expires: None,
             account,
         });
         for profile in &settings.profiles {
@@ -153,6 +157,7 @@ impl ControlPlane {
             gate: Mutex::default(),
             billing: Mutex::default(),
             other_profiles: settings.other_profiles.clone(),
+            lease: Mutex::default(),
         })))
     }
 
@@ -185,6 +190,11 @@ impl ControlPlane {
     pub(super) fn source_of(&self, arn: &str) -> Option<String> {
         let found = self.estate().get(arn).map(|profile| profile.source_model.clone());
         found.or_else(|| self.0.other_profiles.clone())
+    }
+
+    /// Lends roles from now on for that long, whatever is asked for; AWS lends none for less than 15 minutes.
+    pub fn lend_for(&self, lease: Duration) {
+        *lock(&self.0.lease) = Some(lease);
     }
 
     /// Answers a request, or fails as it is told to.

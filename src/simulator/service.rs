@@ -8,7 +8,7 @@ use super::others::{self, Invocations};
 use super::play::{Player, Watch};
 use super::refusal::Refusal;
 use super::steer::{Fault, Steering};
-use super::truth::{Ledger, Seen};
+use super::truth::{Ledger, Seen, Signer};
 use super::verify;
 use crate::clock::Clock;
 use crate::domain::{Operation, RequestId};
@@ -39,6 +39,7 @@ pub(super) struct Service {
 struct Asked {
     operation: Option<Operation>,
     model: Option<String>,
+    signer: Option<Signer>,
     steering: Option<Steering>,
 }
 
@@ -53,7 +54,7 @@ impl Asked {
                 .and_then(|request| request.get("modelId").and_then(Value::as_str).map(str::to_owned)),
             Resource::Path(_) => None,
         };
-        Self { operation: Some(target.operation), model, steering: None }
+        Self { operation: Some(target.operation), model, signer: None, steering: None }
     }
 }
 
@@ -100,6 +101,7 @@ impl Service {
             body_sha256: call.body_sha256,
             operation: asked.operation,
             model: asked.model.take(),
+            signer: asked.signer.take(),
             status: (!is_silent).then_some(answer.status),
             aws_request_id: request_id.clone(),
             headers: call.headers,
@@ -144,6 +146,8 @@ impl Service {
             self.ledger.refuse_signature();
             Refusal::signature(message)
         })?;
+        let caller = &signed.caller;
+        asked.signer = Some(Signer { arn: caller.arn.clone(), tags: caller.tags.clone() });
         let steering = asked.steering.insert(Steering::of(&call.headers, &call.body)?);
         if let Some(Fault::Status(status)) = steering.fault {
             return Err(Refusal::of_status(status));

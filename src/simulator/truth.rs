@@ -52,6 +52,15 @@ impl TokenTotals {
     }
 }
 
+/// Whose signature holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// The ARN by which AWS calls them; of a session, it ends with the session's name.
+    pub arn: String,
+    /// The tags of the session, where they are in one.
+    pub tags: BTreeMap<String, String>,
+}
+
 /// One request as it came, and what it was answered with.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -71,6 +80,8 @@ pub struct Seen {
     pub operation: Option<Operation>,
     /// The model id or profile ARN in the path, decoded; of an async invocation, the one in the body.
     pub model: Option<String>,
+    /// Who signed it; `None` where the signature does not hold.
+    pub signer: Option<Signer>,
     /// The status it was answered with; `None` where the connection was broken or held before any.
     pub status: Option<u16>,
     /// The `x-amzn-requestid` it was answered with.

@@ -62,6 +62,9 @@ pub(super) fn check(
     let credentials = &caller.credentials;
     let region = check_scope(&authorization, Plane::of(call), stamp)?;
     check_token(&call.headers, credentials)?;
+    if caller.expires.is_some_and(|expires| expires <= since_epoch) {
+        return Err("The security token included in the request is expired");
+    }
     check_coverage(&call.headers, &authorization.signed_headers)?;
     let signed_at = parse_amz_date(stamp).ok_or("x-amz-date is malformed")?;
     let signed_at = (signed_at - OffsetDateTime::UNIX_EPOCH).unsigned_abs();

@@ -89,6 +89,11 @@ impl TestGateway {
         Self::start_in(more, named(overrides)).await
     }
 
+    /// Starts with a config file, and more services than `a` and `b`.
+    pub(crate) async fn start_configured_serving(config: &str, more_services: &str) -> Self {
+        Self::start_from(Files { config, more_services }, Vec::new()).await
+    }
+
     /// Starts with variables of an environment, such as `HTTPS_PROXY`.
     pub(crate) async fn start_in(more: &str, variables: Vec<(String, String)>) -> Self {
         Self::start_from(Files { config: "", more_services: more }, variables).await

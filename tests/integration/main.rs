@@ -101,6 +101,8 @@ mod samples;
 #[cfg(test)]
 mod sdk;
 #[cfg(test)]
+mod session_roles;
+#[cfg(test)]
 mod socket;
 #[cfg(test)]
 mod spend;

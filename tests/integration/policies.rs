@@ -70,22 +70,27 @@ fn granted(policy: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// The policies, and what each is for.
-const POLICIES: [(&str, Purpose); 6] = [
+const POLICIES: [(&str, Purpose); 7] = [
     ("assume-role.json", Purpose::Roles),
     ("cost-tags.json", Purpose::CostTags),
     ("data-plane.json", Purpose::DataPlane),
     ("discovery.json", Purpose::Discovery),
     ("more-operations.json", Purpose::DataPlane),
     ("provisioning.json", Purpose::Provisioning),
+    ("tag-session.json", Purpose::Sessions),
 ];
 
-/// The trust policy of roles in other accounts.
-const TRUST: &str = "trust-gateway.json";
+/// The trust policies of roles that the gateway takes on, and what each lets it do.
+const TRUSTS: [(&str, &[&str]); 2] = [
+    ("trust-gateway.json", &["sts:AssumeRole"]),
+    ("trust-gateway-sessions.json", &["sts:AssumeRole", "sts:TagSession"]),
+];
 
 #[test]
 fn the_policies_grant_every_action_once_and_no_other() {
     let files = files("iam", ".json");
-    let names: BTreeSet<&str> = POLICIES.iter().map(|(name, _)| *name).chain([TRUST]).collect();
+    let names: BTreeSet<&str> =
+        POLICIES.iter().map(|(name, _)| *name).chain(TRUSTS.map(|(name, _)| name)).collect();
     assert!(files.keys().map(String::as_str).eq(names));
     let mut all = Vec::new();
     for (name, purpose) in POLICIES {
@@ -100,10 +105,15 @@ fn the_policies_grant_every_action_once_and_no_other() {
     let mut needed: Vec<&str> = needed.map(Action::name).collect();
     needed.sort_unstable();
     assert_eq!(all, needed);
-    let trust = filled(&files[TRUST]);
-    let [statement] = trust["Statement"].as_array().unwrap().as_slice() else { panic!("{trust}") };
-    assert_eq!((&statement["Effect"], &statement["Action"]), (&"Allow".into(), &"sts:AssumeRole".into()));
-    assert_eq!(statement["Principal"]["AWS"], format!("arn:aws:iam::{ACCOUNT}:role/tollgate"));
+    for (name, actions) in TRUSTS {
+        let trust = filled(&files[name]);
+        let [statement] = trust["Statement"].as_array().unwrap().as_slice() else { panic!("{trust}") };
+        assert_eq!(
+            (statement["Effect"].as_str(), strings(statement, "Action").as_slice()),
+            (Some("Allow"), actions)
+        );
+        assert_eq!(statement["Principal"]["AWS"], format!("arn:aws:iam::{ACCOUNT}:role/tollgate"));
+    }
 }
 
 #[test]
@@ -130,7 +140,7 @@ fn what_an_error_tells_to_add_is_in_the_policies() {
     let granted: BTreeMap<String, BTreeSet<String>> =
         POLICIES.iter().flat_map(|(name, _)| granted(&files[*name])).collect();
     for action in Action::ALL.into_iter().filter(|action| action.purpose() != Purpose::Identity) {
-        let resource = if action == Action::AssumeRole {
+        let resource = if matches!(action.purpose(), Purpose::Roles | Purpose::Sessions) {
             "arn:aws:iam::210987654321:role/tollgate".to_owned()
         } else {
             format!("arn:aws:bedrock:us-west-2:{ACCOUNT}:application-inference-profile/abc")
@@ -187,7 +197,8 @@ fn the_gateway_module_gives_the_same_policies() {
         .skip(1)
         .map(|call| call.split('"').nth(1).unwrap().strip_prefix("${path.module}/../../iam/").unwrap())
         .collect();
-    let there: BTreeSet<&str> = POLICIES.iter().map(|(name, _)| *name).chain([TRUST]).collect();
+    let there: BTreeSet<&str> =
+        POLICIES.iter().map(|(name, _)| *name).chain(TRUSTS.map(|(name, _)| name)).collect();
     assert_eq!(used, there);
     // No action is granted beside them.
     for (name, (_, text)) in files.iter().filter(|(name, _)| name.starts_with("gateway/")) {

@@ -1,5 +1,5 @@
-# The gateway's role, with the policies of ../../iam that it needs and no others. With gateway_role it is a role in another
-# account, which the gateway takes on.
+# The gateway's role, with the policies of ../../iam that it needs and no others. With gateway_role it is a role that the
+# gateway takes on: in another account, or for sessions of services.
 
 data "aws_caller_identity" "current" {}
 
@@ -17,20 +17,32 @@ locals {
     var.provision ? { provisioning = templatefile("${path.module}/../../iam/provisioning.json", local.place) } : {},
     var.cost_tags ? { cost-tags = templatefile("${path.module}/../../iam/cost-tags.json", local.place) } : {},
     var.more_operations ? { more-operations = templatefile("${path.module}/../../iam/more-operations.json", local.place) } : {},
-    length(var.roles) == 0 ? {} : {
+    length(setunion(var.roles, var.session_roles)) == 0 ? {} : {
       assume-role = jsonencode({
         Version = "2012-10-17"
         Statement = flatten([
-          for role in var.roles :
+          for role in setunion(var.roles, var.session_roles) :
           jsondecode(templatefile("${path.module}/../../iam/assume-role.json", { role = role })).Statement
+        ])
+      })
+    },
+    length(var.session_roles) == 0 ? {} : {
+      tag-session = jsonencode({
+        Version = "2012-10-17"
+        Statement = flatten([
+          for role in var.session_roles :
+          jsondecode(templatefile("${path.module}/../../iam/tag-session.json", { role = role })).Statement
         ])
       })
     },
   )
 
-  trust_policy = var.gateway_role == null ? var.trust_policy : templatefile(
-    "${path.module}/../../iam/trust-gateway.json", { gateway_role = var.gateway_role }
-  )
+  gateway_trust = {
+    plain    = templatefile("${path.module}/../../iam/trust-gateway.json", { gateway_role = coalesce(var.gateway_role, "nobody") })
+    sessions = templatefile("${path.module}/../../iam/trust-gateway-sessions.json", { gateway_role = coalesce(var.gateway_role, "nobody") })
+  }
+
+  trust_policy = var.gateway_role == null ? var.trust_policy : local.gateway_trust[var.for_sessions ? "sessions" : "plain"]
 }
 
 resource "aws_iam_role" "this" {

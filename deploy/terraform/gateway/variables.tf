@@ -21,7 +21,7 @@ variable "trust_policy" {
 }
 
 variable "gateway_role" {
-  description = "In an account that the gateway does not run in: the ARN of the gateway's own role, which may take this one on. Not together with trust_policy."
+  description = "Of a role that the gateway takes on, in another account or for sessions of services: the ARN of the gateway's own role. Not together with trust_policy."
   type        = string
   default     = null
 
@@ -64,6 +64,23 @@ variable "roles" {
     condition     = alltrue([for role in var.roles : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$", role))])
     error_message = "Each has to be the ARN of a role: arn:aws:iam::<12-digit account>:role/<name>."
   }
+}
+
+variable "session_roles" {
+  description = "The ARNs of roles that it signs services' calls with, in sessions that bear the services' names and tags (a service's session_role_arn)."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for role in var.session_roles : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$", role))])
+    error_message = "Each has to be the ARN of a role: arn:aws:iam::<12-digit account>:role/<name>."
+  }
+}
+
+variable "for_sessions" {
+  description = "With gateway_role: whether this is a role for session_role_arn of services, whose sessions have tags."
+  type        = bool
+  default     = false
 }
 
 variable "tags" {

@@ -7,16 +7,20 @@ use crate::cli::{Failure, serve};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::discovery::Place;
-use crate::domain::{ProfileArn, Region, RoleArn};
+use crate::domain::{ProfileArn, Region, RoleArn, ServiceName};
 use crate::forward::root_cause;
 use crate::inventory::FoundProfile;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
+use futures_util::stream::{StreamExt, iter};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::runtime::Builder;
+
+/// How many sessions are begun at a time.
+const SESSIONS: usize = 8;
 
 /// What AWS has answered.
 #[derive(Debug, Default)]
@@ -27,6 +31,8 @@ pub(super) struct Facts {
     pub(super) caller: Option<Caller>,
     /// Who it is with each of its roles that it may take on.
     pub(super) roles: BTreeMap<RoleArn, Caller>,
+    /// Who calls are, by their service, where that has a session of its own that may begin.
+    pub(super) sessions: BTreeMap<ServiceName, Caller>,
     /// The profiles.
     pub(super) look: Look,
     /// Whether time ran out before all profiles were listed and their tags read.
@@ -152,8 +158,8 @@ impl Asking<'_> {
             let probes = if is_cut { Vec::new() } else { self.probe(&look).await };
             (look, is_cut, probes)
         };
-        let ((look, is_cut, probes), roles, status) =
-            tokio::join!(profiles, self.roles(), self.limit.within(self.aws.cost_tag(key)));
+        let ((look, is_cut, probes), roles, sessions, status) =
+            tokio::join!(profiles, self.roles(), self.sessions(), self.limit.within(self.aws.cost_tag(key)));
         (facts.look, facts.is_cut) = (look, is_cut);
         for probe in probes {
             facts.take(Action::GetInferenceProfile, probe);
@@ -161,6 +167,12 @@ impl Asking<'_> {
         for (role, called) in roles {
             if let Some(called) = facts.take(Action::AssumeRole, called) {
                 facts.roles.insert(role, caller(called));
+            }
+        }
+        for (service, begun) in sessions {
+            if let Some(called) = facts.take(Action::AssumeRole, begun) {
+                facts.allowed.insert(Action::TagSession);
+                facts.sessions.insert(service, caller(called));
             }
         }
         facts.cost_tag = facts.take(Action::ListCostAllocationTags, status);
@@ -207,6 +219,16 @@ impl Asking<'_> {
             (role.clone(), self.limit.within(self.aws.caller(&site)).await)
         });
         futures_util::future::join_all(asking).await
+    }
+
+    /// Begins the session of each service that has one.
+    async fn sessions(&self) -> Vec<(ServiceName, Answer<(String, String)>)> {
+        let tag = &self.loaded.config.catalog.service_tag;
+        let services = self.loaded.services.services.iter();
+        let sessions = services.filter_map(|service| Some((service.name.clone(), service.session(tag)?)));
+        let beginning = sessions
+            .map(async |(service, session)| (service, self.limit.within(self.aws.assume(&session)).await));
+        iter(beginning).buffered(SESSIONS).collect().await
     }
 
     /// Asks for one profile of each place by itself, to see whether that is allowed.

@@ -40,11 +40,13 @@ pub(super) fn judge(loaded: &Loaded, args: &CheckArgs, facts: &Facts) -> Verdict
     Verdict { notes, profiles }
 }
 
-/// What AWS answered with an error: of each action at each place, the first.
+/// What AWS answered with an error: of each action at each place, the first; of roles, each.
 fn failures(loaded: &Loaded, args: &CheckArgs, facts: &Facts, notes: &mut Notes) {
-    let mut firsts: BTreeMap<(Action, &Site), &AwsError> = BTreeMap::new();
+    let mut firsts: BTreeMap<(Action, &Site, Option<&str>), &AwsError> = BTreeMap::new();
     for error in facts.failures.iter().chain(&facts.look.failures) {
-        firsts.entry((error.action, &error.site)).or_insert(error);
+        let is_of_role = matches!(error.action.purpose(), Purpose::Roles | Purpose::Sessions);
+        let role = error.resource.as_deref().filter(|_| is_of_role);
+        firsts.entry((error.action, &error.site, role)).or_insert(error);
     }
     for error in firsts.into_values() {
         let is_of_account =
@@ -88,6 +90,7 @@ fn weight(loaded: &Loaded, args: &CheckArgs, error: &AwsError) -> Weight {
         | Purpose::Provisioning
         | Purpose::Roles
         | Purpose::Secrets
+        | Purpose::Sessions
         | Purpose::Identity => true,
     };
     if is_refused && !is_needed { Weight::Warning } else { Weight::Problem }

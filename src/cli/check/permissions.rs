@@ -69,11 +69,15 @@ fn needed(loaded: &Loaded) -> BTreeSet<Action> {
     if provisions || services.iter().any(|service| !service.models.is_empty()) {
         needed.extend(Action::needed_for(Purpose::Provisioning));
     }
-    if !loaded.config.upstream.roles.is_empty() {
+    let has_sessions = services.iter().any(|service| service.session_role.is_some());
+    if has_sessions || !loaded.config.upstream.roles.is_empty() {
         needed.extend(Action::needed_for(Purpose::Roles));
     }
     if loaded.secrets.iter().any(|key| matches!(key, Material::Wrapped(_))) {
         needed.insert(Action::Decrypt);
+    }
+    if has_sessions {
+        needed.extend(Action::needed_for(Purpose::Sessions));
     }
     needed
 }
@@ -84,7 +88,11 @@ fn why_not(action: Action) -> &'static str {
         Purpose::Provisioning => "only making, tagging and deleting profiles tells",
         Purpose::CostTags if action == Action::ListCostAllocationTags => NO_ANSWER,
         Purpose::CostTags => "only --fix, with --backfill-from, tells",
-        Purpose::Discovery | Purpose::Roles | Purpose::Secrets | Purpose::Identity => NO_ANSWER,
+        Purpose::Discovery
+        | Purpose::Roles
+        | Purpose::Sessions
+        | Purpose::Secrets
+        | Purpose::Identity => NO_ANSWER,
     }
 }
 

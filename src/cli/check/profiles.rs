@@ -59,7 +59,7 @@ impl Check<'_> {
             }
         };
         let (arn, look) = (entry.arn, &self.facts.look);
-        if let Some(foreign) = self.foreign(arn) {
+        if let Some(foreign) = self.foreign(entry) {
             return add(Weight::Problem, Some(foreign));
         }
         match look.found.profiles.get(arn) {
@@ -91,9 +91,10 @@ impl Check<'_> {
     }
 
     /// A profile of another account needs a role there.
-    fn foreign(&self, arn: &ProfileArn) -> Option<Note> {
+    fn foreign(&self, Entry { service, arn, .. }: Entry<'_>) -> Option<Note> {
         let (own, account) = (&self.facts.caller.as_ref()?.account, arn.account());
-        if own == account || self.loaded.config.upstream.roles.contains_key(account) {
+        let of_session = service.session_role.as_ref().is_some_and(|role| role.account() == account);
+        if own == account || of_session || self.loaded.config.upstream.roles.contains_key(account) {
             return None;
         }
         let message = format!(

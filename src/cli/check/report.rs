@@ -31,6 +31,9 @@ pub(super) struct Aws {
     /// Who the gateway is with each role, by the role's ARN.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     roles: BTreeMap<String, Caller>,
+    /// Who each service's calls are, where it has a session of its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    sessions: BTreeMap<String, Caller>,
     profiles: Profiles,
     cost_tag: CostTag,
     permissions: Vec<Permission>,
@@ -116,6 +119,7 @@ impl Aws {
             warnings,
             credentials: facts.provider,
             identity: facts.caller,
+            sessions: facts.sessions.into_iter().map(|(name, caller)| (name.to_string(), caller)).collect(),
             roles: facts.roles.into_iter().map(|(role, caller)| (role.to_string(), caller)).collect(),
         })
     }
@@ -138,6 +142,9 @@ impl Aws {
         }
         for (role, caller) in &self.roles {
             line(out, "role", &format!("{role}, as {}", caller.arn))?;
+        }
+        for (service, caller) in &self.sessions {
+            line(out, "session", &format!("{service}: {}", caller.arn))?;
         }
         line(out, "profiles", &self.profiles.to_string())?;
         line(out, "cost tag", &self.cost_tag.to_string())?;

@@ -26,6 +26,7 @@ source model  us.amazon.nova-lite-v1:0
 routing       geo (us)
 region        us-west-2
 because       it is the profile's source model
+signed by     the gateway's own credentials
 USD           ";
     assert!(shown.starts_with(expected), "{shown}");
     let others = "
@@ -58,6 +59,49 @@ fn every_rule_and_every_miss_is_named() {
         assert!(refused.contains(why_not), "{refused}");
         assert!(refused.contains("hint: `tollgate services list`"), "{refused}");
     }
+}
+
+#[test]
+fn who_signs_is_shown() {
+    let role = "arn:aws:iam::123456789012:role/r";
+    let own =
+        SERVICES.replacen('\n', &format!("\nsession_role_arn = '{role}'\ntags = {{ team = 'red' }}\n"), 1);
+    let config = "[upstream.roles]\n123456789012 = 'arn:aws:iam::123456789012:role/tollgate'";
+    for (services, config, signer) in [
+        (&own, "", format!("{role} as session 'a@tollgate', Service=a team=red")),
+        // The service's own comes first.
+        (&own, config, format!("{role} as session 'a@tollgate', Service=a team=red")),
+        (
+            &SERVICES.to_owned(),
+            config,
+            "arn:aws:iam::123456789012:role/tollgate as session 'tollgate'".to_owned(),
+        ),
+    ] {
+        let place = Place::new(config, services);
+        let shown = place.run(&["resolve", "--service", "a", "--model", "default"]).unwrap();
+        assert!(shown.contains(&format!("\nsigned by     {signer}\n")), "{shown}");
+    }
+    let asked = ["resolve", "--service", "a", "--model", "default", "--format", "json"];
+    let way: serde_json::Value = serde_json::from_str(&Place::new("", &own).run(&asked).unwrap()).unwrap();
+    let tags = serde_json::json!({ "Service": "a", "team": "red" });
+    let signer = serde_json::json!({ "role_arn": role, "session_name": "a@tollgate", "session_tags": tags });
+    assert_eq!(way["signed_by"], signer);
+}
+
+#[test]
+fn a_model_that_is_not_allowed_is_explained() {
+    let services = SERVICES.replacen('\n', "\nallowed_models = ['us.amazon.*']\n", 1);
+    let place = Place::new("", &services);
+    let ask = |model: &str| place.run(&["resolve", "--service", "a", "--model", model]);
+    assert!(ask("fast").is_ok());
+    let expected = "service 'a' may not use model 'global.anthropic.claude-sonnet-4-5-20250929-v1:0': its allowed_models \
+                    take us.amazon.*; to change that, edit them under [services.a] in the services file";
+    let refused = ask("global").unwrap_err();
+    assert!(refused.contains(expected), "{refused}");
+    assert!(
+        refused.contains("hint: `tollgate services list --format json` shows allowed_models"),
+        "{refused}"
+    );
 }
 
 #[test]

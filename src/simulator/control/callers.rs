@@ -1,8 +1,9 @@
 //! Who may sign requests.
 
 use aws_credential_types::Credentials;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 /// Somebody whose signature is accepted.
 #[derive(Debug)]
@@ -15,6 +16,10 @@ pub(in crate::simulator) struct Caller {
     pub(in crate::simulator) arn: String,
     /// Their unique id.
     pub(in crate::simulator) user_id: String,
+    /// The tags of their session, where they are in one.
+    pub(in crate::simulator) tags: BTreeMap<String, String>,
+    /// Until when their credentials count, since the Unix epoch; none: for ever.
+    pub(in crate::simulator) expires: Option<Duration>,
 }
 
 /// All callers, by access key.

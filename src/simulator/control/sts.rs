@@ -5,12 +5,16 @@ use super::super::others::timestamp;
 use super::super::refusal::Refusal;
 use super::callers::Caller;
 use super::plane::{sts_answer, xml_text};
-use super::{ControlPlane, Order};
+use super::{ControlPlane, Order, lock};
 use aws_credential_types::Credentials;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// For how long a role is lent where the request does not say.
 const DEFAULT_SECONDS: u64 = 3600;
+
+/// How many tags a session may have.
+const MAX_TAGS: usize = 50;
 
 fn invalid(message: String) -> Refusal {
     Refusal { status: 400, kind: "ValidationError", message }
@@ -43,6 +47,31 @@ fn is_session_name(name: &str) -> bool {
     (2..=64).contains(&name.len()) && name.bytes().all(legal)
 }
 
+/// Returns the tags that a session is to have (sts API reference, `AssumeRole` and `Tag`).
+fn session_tags(order: &Order<'_>) -> Result<BTreeMap<String, String>, Refusal> {
+    let mut tags = BTreeMap::new();
+    let mut keys = BTreeSet::new();
+    let member = |number: usize, name: &str| order.call.form(&format!("Tags.member.{number}.{name}"));
+    let legal = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c));
+    for number in 1.. {
+        let Some(key) = member(number, "Key") else { break };
+        let value = member(number, "Value").unwrap_or_default();
+        let fits = (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
+        if !fits || !legal(&key) || !legal(&value) || key.to_lowercase().starts_with("aws:") {
+            return Err(invalid(format!("Tag {key} = {value} failed to satisfy constraint")));
+        }
+        if !keys.insert(key.to_lowercase()) {
+            let message = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+            return Err(Refusal { status: 400, kind: "InvalidParameterValue", message: message.to_owned() });
+        }
+        tags.insert(key, value);
+    }
+    if tags.len() > MAX_TAGS {
+        return Err(invalid(format!("Member must have length less than or equal to {MAX_TAGS}")));
+    }
+    Ok(tags)
+}
+
 impl ControlPlane {
     /// Lends a role: every role of every account exists, and trusts everybody.
     pub(super) fn assume_role(&self, order: &Order<'_>) -> Result<Answer, Refusal> {
@@ -63,19 +92,23 @@ impl ControlPlane {
                 seconds.ok_or_else(|| invalid(format!("DurationSeconds {text} is not 900 to 43200")))?
             }
         };
+        let tags = session_tags(order)?;
+        let lease = lock(&self.0.lease).unwrap_or(Duration::from_secs(seconds));
+        // As coarse as AWS states it.
+        let expires = Duration::from_secs(order.now.saturating_add(lease).as_secs());
         let id = order.request_id.replace('-', "").to_uppercase();
-        let expires = timestamp(order.now.saturating_add(Duration::from_secs(seconds)));
         let (key, secret) = (format!("ASIA{id}"), format!("no-secret-of-{id}"));
         let (token, user_id) = (format!("session-{id}"), format!("AROASIMULATOR:{session}"));
         let arn = format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session}");
         let result = format!(
             "<AssumedRoleUser><AssumedRoleId>{user_id}</AssumedRoleId><Arn>{arn}</Arn></AssumedRoleUser>\
              <Credentials><AccessKeyId>{key}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey>\
-             <SessionToken>{token}</SessionToken><Expiration>{expires}</Expiration></Credentials>"
+             <SessionToken>{token}</SessionToken><Expiration>{}</Expiration></Credentials>",
+            timestamp(expires)
         );
         let credentials = Credentials::new(key, secret, Some(token), None, "simulator");
         let account = account.to_owned();
-        self.callers().add(Caller { credentials, account, arn: arn.clone(), user_id });
+        self.callers().add(Caller { credentials, account, arn, user_id, tags, expires: Some(expires) });
         Ok(sts_answer("AssumeRole", &result, order.request_id))
     }
 }

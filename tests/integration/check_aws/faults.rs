@@ -102,6 +102,60 @@ async fn who_makes_profiles_needs_to_wait_for_them() {
     one_problem(&account.check(&[]), &problem, "add to the policies of the gateway's role: ");
 }
 
+/// Services with sessions of two roles.
+const SESSIONS: &str = "[services.shop]
+session_role_arn = 'arn:aws:iam::123456789012:role/shop'
+tags = { team = 'blue' }
+profiles = { 'us.amazon.nova-lite-v1:0' = 'arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/nova' }
+[services.z]
+session_role_arn = 'arn:aws:iam::123456789012:role/z'
+models = ['us.amazon.nova-pro-v1:0']
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_of_services_are_begun() {
+    let account = Account::with("", SESSIONS).await;
+    account.activate();
+    let ran = account.check(&[]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let session = |role: &str, name: &str| format!("arn:aws:sts::123456789012:assumed-role/{role}/{name}");
+    let (shop, z) = (session("shop", "shop"), session("z", "z@tollgate"));
+    assert_eq!(lines(&ran, "session      "), [format!("shop: {shop}"), format!("z: {z}")]);
+    let allowed = lines(&ran, "allowed      ").concat();
+    assert!(allowed.ends_with(", sts:AssumeRole, sts:TagSession"), "{ran:?}");
+    assert_eq!(account.json(&[])["sessions"]["shop"]["arn"], shop);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_may_not_begin() {
+    for (action, also) in [
+        ("sts:AssumeRole", "the role's trust policy must name the gateway's role as well"),
+        (
+            "sts:TagSession",
+            "the role's trust policy must allow the gateway's role sts:TagSession beside sts:AssumeRole as well",
+        ),
+    ] {
+        let account = Account::with("", SESSIONS).await;
+        account.activate();
+        let message =
+            format!("User: arn:aws:iam::123456789012:user/simulator is not authorized to perform: {action}");
+        account
+            .control()
+            .fail(Action::AssumeRole, Failure::Other { status: 403, kind: "AccessDenied", message });
+        let ran = account.check(&[]);
+        // Each role by itself.
+        let problems = lines(&ran, "problem: ");
+        assert!(ran.status == 1 && problems.len() == 2, "{ran:?}");
+        for (problem, role) in problems.iter().zip(["shop", "z"]) {
+            let start =
+                format!("{action} in us-west-2 of arn:aws:iam::123456789012:role/{role}: AWS denies it: ");
+            assert!(problem.starts_with(&start), "{ran:?}");
+        }
+        assert!(statement(&ran, action).ends_with(&format!("; {also}")), "{ran:?}");
+        assert_eq!(lines(&ran, "denied       "), [action]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_may_not_be_taken_on() {
     let role = format!("arn:aws:iam::{OTHER_ACCOUNT}:role/tollgate");
