@@ -152,7 +152,7 @@ async fn a_session_is_renewed_before_it_ends() {
         header.split_once("Credential=").unwrap().1.split('/').next().unwrap().to_owned()
     };
     let first = key().await;
-    run.control.lend_for(Duration::from_secs(3600));
+    run.control.lend_for(Duration::from_hours(1));
     // The call that notices does not wait for it.
     run.control.slow(Action::AssumeRole, Duration::from_millis(300));
     assert_eq!(key().await, first);
@@ -190,13 +190,12 @@ fn is_without_credentials(answer: &Answer) {
 async fn a_session_that_is_not_to_be_had_concerns_its_service_alone() {
     let run = Run::start().await;
     assert_eq!(run.signer("z").await.arn, session("other", "z@tollgate"));
-    let troubles: [(&str, fn(&ControlPlane)); 3] = [
-        ("denied", |control| control.fail(Action::AssumeRole, Failure::AccessDenied)),
-        ("away", |control| control.begin(Trouble::Down)),
-        ("failing", |control| control.fail(Action::AssumeRole, Failure::InternalError)),
-    ];
-    for (name, begin) in troubles {
-        begin(&run.control);
+    for name in ["denied", "away", "failing"] {
+        match name {
+            "denied" => run.control.fail(Action::AssumeRole, Failure::AccessDenied),
+            "away" => run.control.begin(Trouble::Down),
+            _ => run.control.fail(Action::AssumeRole, Failure::InternalError),
+        }
         is_without_credentials(&run.call("shop").await);
         // Whoever has a session keeps it, and whoever needs none does without.
         assert_eq!(run.signer("z").await.arn, session("other", "z@tollgate"), "{name}");
@@ -225,13 +224,14 @@ async fn a_slow_sts_holds_up_its_service_alone() {
     let run = Run::start().await;
     run.control.slow(Action::AssumeRole, Duration::from_secs(2));
     let gateway = Arc::clone(&run.gateway);
-    let waiting = tokio::task::spawn(async move { call(&gateway, "shop").await.status });
+    let mut waiting = JoinSet::new();
+    waiting.spawn(async move { call(&gateway, "shop").await.status });
     until(|| (run.sessions_begun() == 1).then_some(())).await;
     for _ in 0..5 {
         assert_eq!(run.signer("b").await.arn, GATEWAY_ITSELF);
     }
-    assert!(!waiting.is_finished());
-    assert_eq!(waiting.await.unwrap(), StatusCode::OK);
+    assert!(waiting.try_join_next().is_none());
+    assert_eq!(waiting.join_all().await, [StatusCode::OK]);
     run.stop().await;
 }
 
@@ -253,7 +253,8 @@ async fn traffic(gateway: Arc<TestGateway>, stop: CancellationToken) {
 async fn a_reload_adds_changes_and_removes_sessions_while_calls_run() {
     let run = Run::start().await;
     let stop = CancellationToken::new();
-    let calls = tokio::task::spawn(traffic(Arc::clone(&run.gateway), stop.clone()));
+    let mut calls = JoinSet::new();
+    calls.spawn(traffic(Arc::clone(&run.gateway), stop.clone()));
     run.becomes("shop", &session("bills", "shop")).await;
     run.becomes("z", &session("other", "z@tollgate")).await;
     assert_eq!(run.sessions_begun(), 2);
@@ -285,7 +286,7 @@ async fn a_reload_adds_changes_and_removes_sessions_while_calls_run() {
     run.becomes("z", GATEWAY_ITSELF).await;
     assert_eq!(run.sessions_begun(), 5);
     stop.cancel();
-    calls.await.unwrap();
+    calls.join_all().await;
     run.stop().await;
 }
 
