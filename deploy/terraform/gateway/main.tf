@@ -17,7 +17,7 @@ locals {
     var.provision ? { provisioning = templatefile("${path.module}/../../iam/provisioning.json", local.place) } : {},
     var.cost_tags ? { cost-tags = templatefile("${path.module}/../../iam/cost-tags.json", local.place) } : {},
     var.more_operations ? { more-operations = templatefile("${path.module}/../../iam/more-operations.json", local.place) } : {},
-    length(setunion(var.roles, var.session_roles)) == 0 ? {} : {
+    length(var.roles) + length(var.session_roles) == 0 ? {} : {
       assume-role = jsonencode({
         Version = "2012-10-17"
         Statement = flatten([
