@@ -30,11 +30,15 @@ use tollgate::gateway::{Basis, Peer, Setting, Snapshot};
 use tollgate::identify::{Shown, identify};
 use tollgate::keys::Keyring;
 use tollgate::forward::signers::Signers;
+use tollgate::gateway::{Basis, Setting, Snapshot};
+use tollgate::identify::identify;
+use tollgate::intake::RequestBody;
 use tollgate::ledger::journal::{Journal, Settings};
 use tollgate::ledger::{Opening, OpeningRef};
 use tollgate::metrics::Metrics;
 use tollgate::operation;
 use tollgate::price::{PriceTable, Used};
+use tollgate::request_metadata::Stamp;
 use tollgate::shutdown::Shutdown;
 use tollgate::tap::{End, Tap, TextCounter};
 
@@ -90,6 +94,38 @@ fn signature(criterion: &mut Criterion) {
     criterion.bench_function("sign", |bencher| {
         bencher.iter(|| sign(black_box(signable), &mut headers, &keys, scope).unwrap());
     });
+}
+
+fn stamp(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let service = ServiceName::parse("service-1").unwrap();
+    let tags = BTreeMap::from([("team".to_owned(), "payments".to_owned())]);
+    let id = RequestId::new(Duration::from_secs(1_767_323_045));
+    let stamp = Stamp { service: &service, id, tags: &tags };
+    let mut group = criterion.benchmark_group("stamp");
+    for (name, repeats) in [("1 KiB", 40), ("1 MiB", 41_900)] {
+        let text = "A quite ordinary question".repeat(repeats);
+        let body = serde_json::json!({ "messages": [{ "role": "user", "content": [{ "text": text }] }] });
+        let pieces: Vec<Bytes> =
+            body.to_string().as_bytes().chunks(16_384).map(Bytes::copy_from_slice).collect();
+        group.throughput(Throughput::Bytes(length(&pieces)));
+        group.bench_function(format!("Converse, {name}"), |bencher| {
+            let body = || RequestBody { pieces: pieces.clone(), len: 0, sha256: [0; 32], text_bytes: 0 };
+            let put = |mut body: RequestBody| {
+                runtime.block_on(stamp.body(&mut body));
+                body
+            };
+            bencher.iter_batched(body, put, BatchSize::SmallInput);
+        });
+        group.bench_function(format!("SHA-256 alone, {name}"), |bencher| {
+            bencher.iter(|| {
+                let mut sha256 = Sha256::default();
+                pieces.iter().for_each(|piece| sha256.update(piece));
+                sha256.finalize()
+            });
+        });
+    }
+    group.finish();
 }
 
 fn tap(criterion: &mut Criterion) {
@@ -264,5 +300,5 @@ fn price(criterion: &mut Criterion) {
     criterion.bench_function("charge", |bencher| bencher.iter(|| rates.charge(black_box(&used))));
 }
 
-criterion_group!(stages, route, signature, tap, price, journal);
+criterion_group!(stages, route, signature, stamp, tap, price, journal);
 criterion_main!(stages);

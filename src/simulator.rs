@@ -12,6 +12,7 @@ mod control;
 mod families;
 mod invoke;
 mod line;
+mod metadata;
 mod models;
 mod others;
 mod play;

@@ -3,7 +3,7 @@
 use super::services::key_of;
 use super::{Config, Listen, Proof, ServiceSpec, ServicesFile, UnmappedModel, sessions, tags};
 use super::tls::NO_CERTIFICATES;
-use crate::domain::{CertificateName, ModelId, ProfileArn};
+use crate::domain::{CertificateName, ModelId, ProfileArn, fits_any};
 use crate::sheet::{Problem, Sheet, dotted};
 use http::Uri;
 use sha2::{Digest, Sha256};
@@ -111,6 +111,7 @@ pub(super) fn check_services(config: &Config, file: &ServicesFile, sheet: &mut S
             sheet.warn_key(&dotted("services", service.name.as_str()), message);
         }
         check_profiles(service, sheet);
+        check_allowed(service, sheet);
         check_tags(config, service, sheet);
         sessions::check(config, service, sheet);
         if complete && config.catalog.unmapped_model == UnmappedModel::Reject {
@@ -188,6 +189,25 @@ fn check_profiles(service: &ServiceSpec, sheet: &mut Sheet) {
             let message = format!("the profile's region, {}, is outside the model's geography", arn.region());
             sheet.warn_key(&key, message);
         }
+    }
+}
+
+/// What a service may not use need not be there.
+fn check_allowed(service: &ServiceSpec, sheet: &mut Sheet) {
+    let key = key_of(&service.name, "profiles");
+    let is_denied = |model: &ModelId| !fits_any(&service.allowed_models, model.bare());
+    for (model, _) in service.profiles.iter().filter(|(model, _)| is_denied(model)) {
+        sheet.warn_key(
+            &dotted(&key, model.as_str()),
+            "the service's allowed_models do not take it: its calls are refused",
+        );
+    }
+    for (index, model) in service.models.iter().enumerate().filter(|(_, model)| is_denied(model)) {
+        let key = format!("{}[{index}]", key_of(&service.name, "models"));
+        sheet.warn_key(
+            &key,
+            format!("the service's allowed_models do not take {model}: its calls are refused"),
+        );
     }
 }
 

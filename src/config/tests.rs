@@ -465,6 +465,23 @@ fn what_is_odd_but_legal_is_a_warning() {
 }
 
 #[test]
+fn what_a_service_has_and_may_not_use_is_a_warning() {
+    let services = format!(
+        "[services.a]\nallowed_models = ['us.m.*']\nmodels = ['us.m.x', 'v.y']\n[services.a.profiles]\n\
+         'us.m.x' = '{ARN}p1'\n'm.x' = '{ARN}p2'\n'arn:aws:bedrock:us-west-2:123456789012:inference-profile/us.m.z' = '{ARN}p3'"
+    );
+    let files = Files::new("", &services);
+    let warnings = files.text(&files.load(&[]).unwrap().warnings);
+    assert_eq!(
+        warnings,
+        [
+            "services.toml:6: services.a.profiles.\"m.x\": the service's allowed_models do not take it: its calls are refused",
+            "services.toml:3: services.a.models[1]: the service's allowed_models do not take v.y: its calls are refused",
+        ]
+    );
+}
+
+#[test]
 fn all_mistakes_of_both_files_are_reported_at_once() {
     let config = "[listen]\ndata = 1\nadmin = '0.0.0.0:1'\n[log]\nlevle = 'info'";
     let files = Files::new(config, "[services.A]\n[services.b]\ntags = 1\nx = 2");

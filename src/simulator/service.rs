@@ -3,6 +3,7 @@
 use super::calls::{Call, Model};
 use super::control::{Action, ControlPlane, Entered, Order, Plane, Signed};
 use super::line::Breaker;
+use super::metadata;
 use super::models::{self, Answer, ModelCall};
 use super::others::{self, Invocations};
 use super::play::{Player, Watch};
@@ -157,6 +158,7 @@ impl Service {
             return self.control.answer(&order, entered);
         }
         let operation = asked.operation.ok_or_else(Refusal::unknown_operation)?;
+        metadata::check(call, operation)?;
         let is_stream =
             matches!(operation, Operation::ConverseStream | Operation::InvokeModelWithResponseStream);
         if matches!(steering.fault, Some(Fault::Exception { .. })) && !is_stream {
