@@ -21,18 +21,17 @@ use tokio_util::task::TaskTracker;
 use tollgate::aws::Access;
 use tollgate::clock::Clock;
 use tollgate::config::{Egress, Upstream, load};
+use tollgate::domain::Peer;
 use tollgate::domain::{
     Attribution, ModelId, Money, Operation, Outcome, ProfileArn, Record, Region, RequestId, ServiceName,
     Tokens, Usage, UsageSource,
 };
 use tollgate::forward::sign::{Scope, Signable, SigningKeys, sign};
-use tollgate::gateway::{Basis, Peer, Setting, Snapshot};
-use tollgate::identify::{Shown, identify};
-use tollgate::keys::Keyring;
 use tollgate::forward::signers::Signers;
 use tollgate::gateway::{Basis, Setting, Snapshot};
-use tollgate::identify::identify;
+use tollgate::identify::{Shown, identify};
 use tollgate::intake::RequestBody;
+use tollgate::keys::Keyring;
 use tollgate::ledger::journal::{Journal, Settings};
 use tollgate::ledger::{Opening, OpeningRef};
 use tollgate::metrics::Metrics;

@@ -1,7 +1,8 @@
 //! The admin plane: metrics and health.
 
 use crate::config::AdminToken;
-use crate::gateway::{ClientLine, Gateway, Peer};
+use crate::domain::Peer;
+use crate::gateway::{ClientLine, Gateway};
 use crate::ledger::Ledger;
 use crate::server::plain;
 use crate::server::reception::{Protocol, Reception};

@@ -6,8 +6,10 @@ mod tests;
 
 use crate::config::ServicesFile;
 use crate::discovery::{Discovered, Finding, Owner, SourceKnowledge};
-use crate::domain::{ModelId, ModelPattern, Operation, ProfileArn, RoleArn, ServiceName, fits_any};
-use crate::gateway::ClientCertificate;
+use crate::domain::{
+    CertificateNames, ClientCertificate, ModelId, ModelPattern, Operation, ProfileArn, RoleArn, ServiceName,
+    fits_any,
+};
 use merge::Merge;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 pub struct Catalog {
     services: HashMap<ServiceName, Arc<Service>>,
     owners: HashMap<String, ServiceName>,
+    certificates: CertificateNames<ServiceName>,
     findings: Vec<Finding>,
 }
 
@@ -84,6 +87,11 @@ impl Catalog {
                 catalog.own(arn, owner);
             }
         }
+        let rules = file
+            .services
+            .iter()
+            .flat_map(|spec| spec.client_certificates.iter().map(|rule| (rule.clone(), spec.name.clone())));
+        catalog.certificates = CertificateNames::new(rules);
         catalog.findings = merge.findings();
         catalog
     }
@@ -133,8 +141,8 @@ impl Catalog {
     }
 
     /// Returns the services that a client certificate names.
-    pub fn certified(&self, _certificate: &ClientCertificate) -> impl Iterator<Item = &ServiceName> {
-        std::iter::empty()
+    pub fn certified(&self, certificate: &ClientCertificate) -> Vec<&ServiceName> {
+        self.certificates.services(certificate)
     }
 
     /// Returns what is wrong in AWS, and between AWS and the services file.

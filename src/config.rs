@@ -26,16 +26,18 @@ pub use ca_bundle::CaBundle;
 pub use egress::{Egress, is_variable};
 pub use file_read::{FileRead, FileState};
 pub use identity::{Identity, Method};
+pub use ingress::{AdminToken, Ingress, ServerTls};
 pub(crate) use keys::moment;
 pub use keys::{KeyLimits, KeySpec, Proof};
-pub use ingress::{AdminToken, Ingress, ServerTls};
 pub(crate) use load::load_looking;
 pub use load::{Loaded, load, load_access, load_edited, load_files, load_secrets, load_settings};
 pub use proxies::{Proxies, Proxy};
 pub(crate) use services::operation;
 pub use tls::{CertificateFiles, ClientAuth, ClientTrust, TlsSettings, TlsVersion};
 
-use crate::domain::{CertificateName, ModelId, ModelPattern, Operation, ProfileArn, Region, RoleArn, RoleSession, ServiceName};
+use crate::domain::{
+    CertificateName, ModelId, ModelPattern, Operation, ProfileArn, Region, RoleArn, RoleSession, ServiceName,
+};
 use crate::keys::bearer_id;
 use crate::ledger::journal::Fsync;
 use crate::ledger::store::StoreUrl;

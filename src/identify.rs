@@ -10,7 +10,7 @@ pub use signature::{Claim, Covered, Payload, SignatureError};
 
 use crate::catalog::{Catalog, Service};
 use crate::config::{Identity, Method};
-use crate::gateway::Peer;
+use crate::domain::Peer;
 use crate::keys::{KEY_PREFIX, Key, Keyring, is_access_key_id};
 use crate::operation::decode;
 use authorization::Authorization;

@@ -6,8 +6,8 @@ mod catalog;
 mod cost;
 mod ledger;
 mod route;
-mod tls;
 mod stamps;
+mod tls;
 
 use crate::config::Ingress;
 use crate::discovery::Finding;

@@ -2,8 +2,8 @@
 
 use super::egress::{self, Egress};
 use super::file_read::FileRead;
+use super::ingress::{self, Ingress};
 use super::{Config, ServicesFile, rules, secrets, services, settings};
-use super::ingress::{Ingress, self};
 use crate::domain::ServiceName;
 use crate::price::PriceTable;
 use crate::sheet::Sheet;
@@ -153,10 +153,7 @@ fn finish(
     let prices = add_prices(&config, &services, &mut sheet);
     let warnings = std::mem::take(&mut sheet.warnings);
     let (egress, ingress, secrets) = (Egress::default(), Ingress::default(), Vec::new());
-    done(
-        Loaded { config, services, prices, egress, ingress, secrets, warnings, files },
-        sheet.problems,
-    )
+    done(Loaded { config, services, prices, egress, ingress, secrets, warnings, files }, sheet.problems)
 }
 
 /// Reads the prices, and adds what is wrong with them to what is wrong with the config.

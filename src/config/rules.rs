@@ -1,8 +1,8 @@
 //! What several keys, or both files, must agree on.
 
 use super::services::key_of;
-use super::{Config, Listen, Proof, ServiceSpec, ServicesFile, UnmappedModel, sessions, tags};
 use super::tls::NO_CERTIFICATES;
+use super::{Config, Listen, Proof, ServiceSpec, ServicesFile, UnmappedModel, sessions, tags};
 use crate::domain::{CertificateName, ModelId, ProfileArn, fits_any};
 use crate::sheet::{Problem, Sheet, dotted};
 use http::Uri;

@@ -1,6 +1,6 @@
 //! A client's connection, as far as calls and the listener have to agree on it.
 
-use super::peer::{ClientCertificate, Peer};
+use crate::domain::{ClientCertificate, Peer};
 use http::Version;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

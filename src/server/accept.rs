@@ -3,7 +3,8 @@
 use super::reception::{Protocol, Received, Reception};
 use super::respond;
 use crate::config::Listen;
-use crate::gateway::{ClientLine, Gateway, HeldFrame, Peer};
+use crate::domain::Peer;
+use crate::gateway::{ClientLine, Gateway, HeldFrame};
 use crate::shutdown::Shutdown;
 use http::Request;
 use hyper::body::Incoming;

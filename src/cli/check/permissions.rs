@@ -88,11 +88,9 @@ fn why_not(action: Action) -> &'static str {
         Purpose::Provisioning => "only making, tagging and deleting profiles tells",
         Purpose::CostTags if action == Action::ListCostAllocationTags => NO_ANSWER,
         Purpose::CostTags => "only --fix, with --backfill-from, tells",
-        Purpose::Discovery
-        | Purpose::Roles
-        | Purpose::Sessions
-        | Purpose::Secrets
-        | Purpose::Identity => NO_ANSWER,
+        Purpose::Discovery | Purpose::Roles | Purpose::Sessions | Purpose::Secrets | Purpose::Identity => {
+            NO_ANSWER
+        }
     }
 }
 

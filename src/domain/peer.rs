@@ -1,6 +1,6 @@
 //! Who is at the other end of a client's connection, as far as the connection itself tells.
 
-pub use crate::domain::ClientCertificate;
+use super::ClientCertificate;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
