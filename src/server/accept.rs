@@ -71,11 +71,13 @@ impl DataPlane {
 
     /// Serves one connection to its end.
     async fn serve(&self, stream: TcpStream, peer: Peer, protocols: &Protocols) {
-        let received = tokio::select! {
+        // Not a variable of its own: the connection's task would have room for it to the end.
+        let Some(Received { stream, protocol, line }) = (tokio::select! {
             received = self.reception.receive(stream, ClientLine::to(peer)) => received,
             () = self.shutdown.stopping.cancelled() => return,
+        }) else {
+            return;
         };
-        let Some(Received { stream, protocol, line }) = received else { return };
         let (io, asked) = (TokioIo::new(stream), Arc::new(AtomicU64::new(0)));
         let service = {
             let (gateway, asked, line) = (Arc::clone(&self.gateway), Arc::clone(&asked), line.clone());
