@@ -119,7 +119,9 @@ fn stamp(criterion: &mut Criterion) {
         group.bench_function(format!("SHA-256 alone, {name}"), |bencher| {
             bencher.iter(|| {
                 let mut sha256 = Sha256::default();
-                pieces.iter().for_each(|piece| sha256.update(piece));
+                for piece in &pieces {
+                    sha256.update(piece);
+                }
                 sha256.finalize()
             });
         });
