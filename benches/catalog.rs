@@ -27,7 +27,6 @@ use tollgate::config::{Egress, Loaded, Upstream, load};
 use tollgate::discovery::stored::Stored;
 use tollgate::domain::Peer;
 use tollgate::domain::ProfileArn;
-use tollgate::forward::credentials::{CredentialsCache, Signers};
 use tollgate::forward::signers::Signers;
 use tollgate::gateway::{Basis, Setting, Snapshot};
 use tollgate::identify::{Shown, identify};

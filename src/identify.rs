@@ -130,7 +130,7 @@ impl Finding<'_> {
             }
             let access_key = self.known.keyring.access_key(id).ok_or(IdentifyError::KeyInvalid)?;
             self.take_key(&access_key.key)?;
-            let claim = Claim::new(signed, access_key, headers, at)?;
+            let claim = Claim::new(&signed, access_key, headers, at)?;
             if self.claim.replace(claim).is_some() {
                 return Err(IdentifyError::Conflict("two signatures".to_owned()));
             }

@@ -48,12 +48,11 @@ pub enum Action {
     TagSession,
     GetCallerIdentity,
     Decrypt,
-    GenerateDataKeyWithoutPlaintext,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 20] = [
         Self::InvokeModel,
         Self::InvokeModelWithResponseStream,
         Self::CountTokens,
@@ -74,7 +73,6 @@ impl Action {
         Self::TagSession,
         Self::GetCallerIdentity,
         Self::Decrypt,
-        Self::GenerateDataKeyWithoutPlaintext,
     ];
 
     /// Returns its name in policies, such as `bedrock:TagResource`.
@@ -100,7 +98,6 @@ impl Action {
             Self::TagSession => "sts:TagSession",
             Self::GetCallerIdentity => "sts:GetCallerIdentity",
             Self::Decrypt => "kms:Decrypt",
-            Self::GenerateDataKeyWithoutPlaintext => "kms:GenerateDataKeyWithoutPlaintext",
         }
     }
 
@@ -126,7 +123,7 @@ impl Action {
             Self::AssumeRole => Purpose::Roles,
             Self::TagSession => Purpose::Sessions,
             Self::GetCallerIdentity => Purpose::Identity,
-            Self::Decrypt | Self::GenerateDataKeyWithoutPlaintext => Purpose::Secrets,
+            Self::Decrypt => Purpose::Secrets,
         }
     }
 

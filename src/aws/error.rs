@@ -166,10 +166,7 @@ impl AwsError {
                 all.push(format!("arn:{partition}:bedrock:*::foundation-model/*"));
                 all
             }
-            Action::AssumeRole | Action::TagSession | Action::GenerateDataKeyWithoutPlaintext => {
-                self.resource.clone().into_iter().collect()
-            }
-            Action::Decrypt => vec![format!("arn:{partition}:kms:*:{account}:key/*")],
+            Action::AssumeRole | Action::TagSession => self.resource.clone().into_iter().collect(),
             Action::ListInferenceProfiles
             | Action::GetInferenceProfile
             | Action::ListTagsForResource
@@ -185,7 +182,9 @@ impl AwsError {
             | Action::ListCostAllocationTags
             | Action::UpdateCostAllocationTagsStatus
             | Action::StartCostAllocationTagBackfill
-            | Action::GetCallerIdentity => vec!["*".to_owned()],
+            | Action::GetCallerIdentity
+            // What KMS has encrypted does not tell with which key.
+            | Action::Decrypt => vec!["*".to_owned()],
         }
     }
 

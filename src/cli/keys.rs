@@ -28,7 +28,7 @@ pub enum KeysCommand {
         #[arg(value_name = "KEY_ID", value_parser = key_prefix)]
         key: String,
     },
-    /// Makes a key that the secrets of sigv4 keys are sealed with, for identity.secrets_key_file or TOLLGATE_SECRETS_KEY.
+    /// Makes a key that the secrets of sigv4 keys are sealed with, for `identity.secrets_key_file` or `TOLLGATE_SECRETS_KEY`.
     SecretsKey(secrets::SecretsKeyArgs),
     /// Seals all secrets of the services file anew, with the first of the secrets keys.
     Reseal,

@@ -10,7 +10,7 @@ use crate::server::reload::Sources;
 use crate::server::{Server, StartError, Surroundings, discover};
 use crate::telemetry;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use std::io;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -27,6 +27,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Failure> {
     }
     tell_of_proxies(&loaded.egress);
     raise_file_limit();
+    keep_memory_private();
     // Dropped last: what is queued is written then.
     let (access_log, _guard) = open_access_log(&loaded.config.log.access)?.unzip();
     let sources = Sources {
@@ -115,6 +116,13 @@ fn open_access_log(to: &config::AccessLog) -> Result<Option<(AccessLog, AccessLo
 fn no_runtime(error: &io::Error) -> Failure {
     let hint = "the system gives this user no more threads: end some, or raise the limit (`ulimit -u`)";
     Failure::refused(format!("cannot start the runtime: {error}"), hint)
+}
+
+/// Keeps what is in memory out of core dumps, and from other processes of the same user: keys and credentials are.
+fn keep_memory_private() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "a core dump of this process would hold its secrets");
+    }
 }
 
 /// Raises the soft limit of open files to the hard one: each call takes two.

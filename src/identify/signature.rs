@@ -104,7 +104,7 @@ pub enum SignatureError {
 impl Claim {
     /// Takes up a signature whose head is in order.
     pub(super) fn new(
-        signed: Authorization<'_>,
+        signed: &Authorization<'_>,
         access_key: &Arc<AccessKey>,
         headers: &HeaderMap,
         now: OffsetDateTime,
@@ -129,7 +129,7 @@ impl Claim {
         let authorization = headers.get_all(AUTHORIZATION).iter();
         let authorization = authorization
             .into_iter()
-            .find(|value| Authorization::parse(value.as_bytes()).as_ref() == Some(&signed))
+            .find(|value| Authorization::parse(value.as_bytes()).as_ref() == Some(signed))
             .cloned()
             .ok_or(malformed("the authorization header is malformed"))?;
         let signed_at = (signed_at - OffsetDateTime::UNIX_EPOCH).unsigned_abs();
@@ -322,7 +322,7 @@ fn push_values(text: &mut Vec<u8>, covered: Covered<'_>, name: &str) -> Option<(
 }
 
 /// Returns the value of a header that is there once.
-fn only<'a>(headers: &'a HeaderMap, name: impl http::header::AsHeaderName) -> Option<&'a str> {
+fn only(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     values.next().is_none().then(|| value.to_str().ok()).flatten()

@@ -72,7 +72,7 @@ impl World {
     }
 
     /// Returns the headers of a request that is signed with an access key, as far as its head tells.
-    fn signed(&self, access_key: &str) -> [(&'static str, String); 2] {
+    fn signed(access_key: &str) -> [(&'static str, String); 2] {
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={access_key}/19700101/eu-west-1/bedrock/aws4_request, \
              SignedHeaders=host;x-amz-date, Signature={}",
@@ -89,28 +89,24 @@ fn with<'a>(
     signed.iter().map(|(name, value)| (*name, value.as_str())).chain(more.iter().copied()).collect()
 }
 
-fn named(name: &str, key: bool, claim: bool) -> (String, bool, bool) {
-    (name.to_owned(), key, claim)
-}
-
 #[test]
 fn each_source_names_the_service() {
     let world = World::new();
-    assert_eq!(world.known(&[("x-tollgate-service", "a")], None), named("a", false, false));
-    assert_eq!(world.known(&[], Some("a")), named("a", false, false));
-    assert_eq!(world.known(&[("authorization", "Bearer tg_b")], None), named("b", true, false));
+    assert_eq!(world.known(&[("x-tollgate-service", "a")], None), ("a".to_owned(), false, false));
+    assert_eq!(world.known(&[], Some("a")), ("a".to_owned(), false, false));
+    assert_eq!(world.known(&[("authorization", "Bearer tg_b")], None), ("b".to_owned(), true, false));
     let both = [("x-api-key", "tg_b"), ("x-tollgate-service", "b")];
-    assert_eq!(world.known(&both, Some("b")), named("b", true, false));
+    assert_eq!(world.known(&both, Some("b")), ("b".to_owned(), true, false));
     let twice = [("x-tollgate-service", "a"), ("x-tollgate-service", "a")];
-    assert_eq!(world.known(&twice, None), named("a", false, false));
-    let signed = world.signed(&world.access_key);
-    assert_eq!(world.known(&with(&signed, &[]), Some("a")), named("a", true, true));
+    assert_eq!(world.known(&twice, None), ("a".to_owned(), false, false));
+    let signed = World::signed(&world.access_key);
+    assert_eq!(world.known(&with(&signed, &[]), Some("a")), ("a".to_owned(), true, true));
 }
 
 #[test]
 fn sources_that_disagree_are_refused() {
     let world = World::new();
-    let signed = world.signed(&world.access_key);
+    let signed = World::signed(&world.access_key);
     for (headers, path) in [
         (vec![("x-tollgate-service", "a")], Some("b")),
         (vec![("x-tollgate-service", "a"), ("x-tollgate-service", "b")], None),
@@ -136,11 +132,11 @@ fn strangers_are_refused_and_foreign_tokens_ignored() {
         let refusal = world.refusal(&[("x-api-key", key), ("x-tollgate-service", "a")], None);
         assert_eq!(refusal, IdentifyError::KeyInvalid, "{key}");
     }
-    assert_eq!(world.known(&[("authorization", "Bearer sk-1")], Some("a")), named("a", false, false));
-    let foreign = world.signed("AKIDEXAMPLE");
-    assert_eq!(world.known(&with(&foreign, &[]), Some("a")), named("a", false, false));
+    assert_eq!(world.known(&[("authorization", "Bearer sk-1")], Some("a")), ("a".to_owned(), false, false));
+    let foreign = World::signed("AKIDEXAMPLE");
+    assert_eq!(world.known(&with(&foreign, &[]), Some("a")), ("a".to_owned(), false, false));
     // Revoked: its form says that tollgate issued it.
-    let revoked = world.signed(&new_access_key_id().unwrap());
+    let revoked = World::signed(&new_access_key_id().unwrap());
     assert_eq!(world.refusal(&with(&revoked, &[]), Some("a")), IdentifyError::KeyInvalid);
 }
 
@@ -148,7 +144,7 @@ fn strangers_are_refused_and_foreign_tokens_ignored() {
 fn where_signatures_alone_count_a_foreign_one_is_refused() {
     let mut world = World::new();
     world.identity.methods = vec![Method::Signature];
-    let foreign = world.signed("AKIDEXAMPLE");
+    let foreign = World::signed("AKIDEXAMPLE");
     assert_eq!(world.refusal(&with(&foreign, &[]), Some("a")), IdentifyError::KeyInvalid);
     let missing = world.refusal(&[("x-api-key", "tg_a")], Some("a"));
     let expected = "no service named: sign with an access key of `tollgate keys create --kind sigv4`";
@@ -165,11 +161,14 @@ fn a_way_counts_from_its_networks_alone() {
     let refusal = world.refusal(&[named_a, ("x-forwarded-for", "10.1.1.1")], None).to_string();
     assert!(refusal.contains("x-tollgate-service is not accepted from 203.0.113.9; "), "{refusal}");
     // What is not looked at disagrees with nothing.
-    assert_eq!(world.known(&[named_a], Some("b")), named("b", false, false));
+    assert_eq!(world.known(&[named_a], Some("b")), ("b".to_owned(), false, false));
     world.peer = Peer::at("10.1.1.1".parse().unwrap());
-    assert_eq!(world.known(&[named_a], None), named("a", false, false));
+    assert_eq!(world.known(&[named_a], None), ("a".to_owned(), false, false));
     world.peer = Peer::at("192.0.2.1".parse().unwrap());
-    assert_eq!(world.known(&[named_a, ("x-forwarded-for", "10.1.1.1")], None), named("a", false, false));
+    assert_eq!(
+        world.known(&[named_a, ("x-forwarded-for", "10.1.1.1")], None),
+        ("a".to_owned(), false, false)
+    );
     for forged in ["203.0.113.9", "10.1.1.1, 203.0.113.9", "nobody"] {
         let refusal = world.refusal(&[named_a, ("x-forwarded-for", forged)], None);
         assert!(matches!(refusal, IdentifyError::Missing { refused: Some(_), .. }), "{forged}: {refusal:?}");
@@ -179,7 +178,7 @@ fn a_way_counts_from_its_networks_alone() {
 #[test]
 fn the_head_of_a_signature_is_looked_at_first() {
     let world = World::new();
-    let [(_, authorization), (_, date)] = world.signed(&world.access_key);
+    let [(_, authorization), (_, date)] = World::signed(&world.access_key);
     let refusal = |authorization: &str, date: &str| {
         let headers = [("authorization", authorization), ("x-amz-date", date)];
         world.refusal(&headers, None).to_string()

@@ -25,15 +25,15 @@ pub enum Material {
 pub struct Wrapped {
     /// The region of the KMS key.
     pub region: Region,
-    /// What `GenerateDataKeyWithoutPlaintext` answered as `CiphertextBlob`; it names the KMS key itself.
+    /// What `GenerateDataKeyWithoutPlaintext` or `Encrypt` answered as `CiphertextBlob`; it names the KMS key itself.
     pub blob: Arc<[u8]>,
 }
 
 /// Why a text holds no secrets keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "line {line} holds no secrets key: each is a line of 32 bytes in base64, or kms:REGION: and what KMS has encrypted, \
-     as `tollgate keys secrets-key` writes it"
+    "line {line} holds no secrets key: each is a line of 32 bytes in base64, as `tollgate keys secrets-key` writes it, \
+     or kms:REGION: and the same as AWS KMS has encrypted it"
 )]
 pub struct MaterialError {
     /// The line that is wrong; the first is 1.

@@ -4,6 +4,7 @@
 mod addressing;
 #[cfg(test)]
 mod admin_token;
+#[cfg(test)]
 mod allowed_models;
 #[cfg(test)]
 mod aws;

@@ -37,6 +37,7 @@ fn filled(policy: &str) -> Value {
     let text = policy
         .replace("${partition}", "aws")
         .replace("${account}", ACCOUNT)
+        .replace("${secrets_key}", &format!("arn:aws:kms:us-west-2:{ACCOUNT}:key/k"))
         .replace("${role}", "arn:aws:iam::210987654321:role/tollgate")
         .replace("${gateway_role}", &format!("arn:aws:iam::{ACCOUNT}:role/tollgate"));
     assert!(!text.contains("${"), "{text}");
@@ -70,13 +71,14 @@ fn granted(policy: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// The policies, and what each is for.
-const POLICIES: [(&str, Purpose); 7] = [
+const POLICIES: [(&str, Purpose); 8] = [
     ("assume-role.json", Purpose::Roles),
     ("cost-tags.json", Purpose::CostTags),
     ("data-plane.json", Purpose::DataPlane),
     ("discovery.json", Purpose::Discovery),
     ("more-operations.json", Purpose::DataPlane),
     ("provisioning.json", Purpose::Provisioning),
+    ("secrets.json", Purpose::Secrets),
     ("tag-session.json", Purpose::Sessions),
 ];
 
@@ -202,7 +204,7 @@ fn the_gateway_module_gives_the_same_policies() {
     assert_eq!(used, there);
     // No action is granted beside them.
     for (name, (_, text)) in files.iter().filter(|(name, _)| name.starts_with("gateway/")) {
-        for word in ["bedrock:", "ce:", "sts:", "Action"] {
+        for word in ["bedrock:", "ce:", "kms:Decrypt", "sts:", "Action"] {
             let is_word =
                 |(at, _): (usize, &str)| !text[..at].ends_with(|before: char| before.is_alphanumeric());
             assert!(!text.match_indices(word).any(is_word), "{name}: {word}");

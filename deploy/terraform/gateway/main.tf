@@ -26,6 +26,7 @@ locals {
         ])
       })
     },
+    var.secrets_key == null ? {} : { secrets = templatefile("${path.module}/../../iam/secrets.json", { secrets_key = coalesce(var.secrets_key, "none") }) },
     length(var.session_roles) == 0 ? {} : {
       tag-session = jsonencode({
         Version = "2012-10-17"

@@ -55,6 +55,17 @@ variable "more_operations" {
   default     = false
 }
 
+variable "secrets_key" {
+  description = "The ARN of the KMS key that has encrypted the secrets key of sigv4 keys (identity.secrets_key_file)."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.secrets_key == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.secrets_key))
+    error_message = "secrets_key has to be the ARN of a KMS key: arn:aws:kms:<region>:<12-digit account>:key/<id>."
+  }
+}
+
 variable "roles" {
   description = "The ARNs of roles in other accounts that it takes on (upstream.roles)."
   type        = set(string)

@@ -97,8 +97,8 @@ fn new_key(
         Kind::Sigv4 => {
             let sealer = Sealer::open(context)?;
             let id = new_access_key_id().map_err(anyhow::Error::from)?;
-            let sealed = sealer.vault.seal(&seal_context(service, &id), &secret);
-            KeySpec { id, proof: Proof::Signature(sealed.map_err(secrets::failure)?), limits }
+            let hidden = sealer.vault.seal(&seal_context(service, &id), &secret);
+            KeySpec { id, proof: Proof::Signature(hidden.map_err(|error| secrets::failure(&error))?), limits }
         }
     };
     Ok(New { spec, secret })

@@ -3,8 +3,7 @@
 use crate::cli::edit::ServicesEditor;
 use crate::cli::profiles::Asking;
 use crate::cli::{Context, Failure};
-use crate::config::{Proof, load, load_access, load_secrets};
-use crate::domain::Region;
+use crate::config::{Proof, load, load_secrets};
 use crate::keys::seal_context;
 use crate::vault::{KEY_LEN, Material, Vault, VaultError};
 use anyhow::Context as _;
@@ -22,16 +21,6 @@ pub struct SecretsKeyArgs {
     /// The file to write it to, which must not be there yet.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Have AWS KMS make it, encrypted under the KMS key of this ARN: the file alone opens nothing then.
-    #[arg(long, value_name = "ARN", value_parser = kms_key)]
-    kms: Option<KmsKey>,
-}
-
-/// A KMS key's ARN.
-#[derive(Debug, Clone)]
-struct KmsKey {
-    arn: String,
-    region: Region,
 }
 
 /// What seals: the secrets keys that the config or the environment names.
@@ -50,7 +39,7 @@ impl Sealer {
         } else {
             Vault::plain(&materials)
         };
-        Ok(Self { vault: vault.map_err(failure)? })
+        Ok(Self { vault: vault.map_err(|error| failure(&error))? })
     }
 }
 
@@ -65,27 +54,13 @@ pub(super) fn make(context: &mut Context<'_>, args: &SecretsKeyArgs) -> Result<(
             };
             Failure::refused(format!("cannot write {}: {error}", args.out.display()), hint)
         })?;
-    let line = match &args.kms {
-        None => {
-            let mut key = Zeroizing::new([0_u8; KEY_LEN]);
-            rand::fill(key.as_mut_slice())
-                .ok()
-                .context("cannot get random bits from the operating system")?;
-            Material::line(&key)
-        }
-        Some(key) => wrapped(context, key).inspect_err(|_| drop(std::fs::remove_file(&args.out)))?,
-    };
+    let mut key = Zeroizing::new([0_u8; KEY_LEN]);
+    rand::fill(key.as_mut_slice()).ok().context("cannot get random bits from the operating system")?;
+    let line = Material::line(&key);
     file.write_all(line.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all())?;
     let shown = args.out.display();
     writeln!(context.out, "wrote {shown}; name it with `secrets_key_file = \"{shown}\"` under [identity]")?;
     Ok(())
-}
-
-fn wrapped(context: &Context<'_>, key: &KmsKey) -> Result<Zeroizing<String>, Failure> {
-    let (config, egress) = load_access(&context.config, context.env.clone())?;
-    let asking = Asking::new(&config, &egress)?;
-    let wrapped = asking.runtime.block_on(asking.aws.kms().generate(&key.region, &key.arn))?;
-    Ok(Zeroizing::new(wrapped.line()))
 }
 
 /// Seals every secret anew.
@@ -98,8 +73,12 @@ pub(super) fn reseal(context: &mut Context<'_>) -> Result<(), Failure> {
         for key in &service.keys {
             let Proof::Signature(sealed) = &key.proof else { continue };
             let name = seal_context(&service.name, &key.id);
-            let secret = vault.open(&name, sealed).map_err(failure)?;
-            editor.set_sealed(&service.name, &key.id, &vault.seal(&name, &secret).map_err(failure)?);
+            let secret = vault.open(&name, sealed).map_err(|error| failure(&error))?;
+            editor.set_sealed(
+                &service.name,
+                &key.id,
+                &vault.seal(&name, &secret).map_err(|error| failure(&error))?,
+            );
             count = count.saturating_add(1);
         }
     }
@@ -110,7 +89,7 @@ pub(super) fn reseal(context: &mut Context<'_>) -> Result<(), Failure> {
 }
 
 /// Says why nothing can be sealed or opened.
-pub(super) fn failure(error: VaultError) -> Failure {
+pub(super) fn failure(error: &VaultError) -> Failure {
     match error {
         VaultError::NoKey => Failure::refused(
             "there is no secrets key to seal the secret with",
@@ -121,17 +100,4 @@ pub(super) fn failure(error: VaultError) -> Failure {
             "name the right secrets keys, one to a line, with identity.secrets_key_file or TOLLGATE_SECRETS_KEY",
         ),
     }
-}
-
-fn kms_key(arn: &str) -> Result<KmsKey, String> {
-    let parts: Vec<&str> = arn.split(':').collect();
-    let region = match parts.as_slice() {
-        ["arn", _, "kms", region, _, key] if key.starts_with("key/") || key.starts_with("alias/") => {
-            Region::parse(region)
-        }
-        _ => None,
-    };
-    region.map(|region| KmsKey { arn: arn.to_owned(), region }).ok_or_else(|| {
-        "give the ARN of a KMS key or alias, as in arn:aws:kms:us-west-2:123456789012:key/...".to_owned()
-    })
 }

@@ -181,7 +181,7 @@ impl Sent {
         let signed = Authorization::parse(authorization.as_bytes()).ok_or(malformed.clone())?;
         let access_key = SIGNER.keyring.access_key(signed.access_key_id()).ok_or(malformed)?;
         let now = OffsetDateTime::from_unix_timestamp(AT).unwrap();
-        let claim = Claim::new(signed, access_key, &headers, now)?;
+        let claim = Claim::new(&signed, access_key, &headers, now)?;
         let body_sha256 = Sha256::digest(&self.body).into();
         let covered = Covered {
             method: &Method::POST,
@@ -214,6 +214,9 @@ fn sent() -> impl Strategy<Value = Sent> {
     })
 }
 
+/// What is done to a signed request.
+type Change = fn(&mut Sent, prop::sample::Index);
+
 /// Puts another character in the place of one.
 fn change(text: &mut String, at: prop::sample::Index) {
     let at = at.index(text.len());
@@ -228,7 +231,7 @@ proptest! {
     fn what_the_sdk_signs_holds_and_nothing_that_was_changed(sent in sent(), at in any::<prop::sample::Index>()) {
         let signed = sent.sign();
         prop_assert_eq!(signed.verdict(), Ok(()));
-        let changes: [(&str, fn(&mut Sent, prop::sample::Index)); 6] = [
+        let changes: [(&str, Change); 6] = [
             ("path", |sent, at| {
                 let mut rest = sent.path.split_off(1);
                 change(&mut rest, at);
