@@ -112,7 +112,7 @@ fn write(ledger: &Ledger, count: u64) {
                 for number in half..half + count / 2 {
                     let record = calls.call(number);
                     let ticket = runtime.block_on(ledger.open(&opening(&record))).unwrap();
-                    ledger.close(ticket, record);
+                    ledger.close(ticket, Box::new(record));
                 }
             });
         }

@@ -205,7 +205,7 @@ fn journal(criterion: &mut Criterion) {
     criterion.bench_function("journal: opening + closing", |bencher| {
         let call = |record| {
             let ticket = started.journal.opening(&view(black_box(&opening))).unwrap();
-            started.journal.closing(Some(ticket), black_box(record));
+            started.journal.closing(Some(ticket), Box::new(black_box(record)));
         };
         bencher.iter_batched(|| record.clone(), call, BatchSize::SmallInput);
     });

@@ -293,7 +293,7 @@ impl Gateway {
     /// Waits for the answer; a client that leaves meanwhile does not take the call along.
     async fn send(&self, departure: Departure, id: RequestId, route: &Route) -> Response<Body> {
         let mut response = match departure.await {
-            Ok(response) => response.map(Body::new),
+            Ok(response) => response,
             Err(error) => {
                 tracing::warn!(%id, service = %route.service.name, %error, "no answer of Bedrock's");
                 return error.into_response(id);
@@ -307,7 +307,8 @@ impl Gateway {
         insert_id(headers, &X_TOLLGATE_REQUEST_ID, id);
         headers.insert(X_TOLLGATE_SERVICE, route.service_header.clone());
         headers.insert(X_TOLLGATE_PROFILE, route.profile_header.clone());
-        response
+        response.body_mut().settle_if_whole().await;
+        response.map(Body::new)
     }
 
     /// Counts and logs a refusal.

@@ -117,8 +117,13 @@ impl Ledger {
     }
 
     /// Writes the record of a call. What the journal does not take is kept in memory until it does.
-    pub fn close(&self, ticket: Option<Ticket>, record: Record) {
+    pub fn close(&self, ticket: Option<Ticket>, record: Box<Record>) {
         self.journal.closing(ticket, record);
+    }
+
+    /// Does the same, together with calls that come at the same time, and also where the caller leaves meanwhile.
+    pub async fn close_with_others(&self, ticket: Option<Ticket>, record: Box<Record>) {
+        self.journal.closing_with_others(ticket, record).await;
     }
 
     /// Tells whether calls are refused for the journal's sake.

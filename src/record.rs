@@ -41,14 +41,26 @@ impl Recorder {
         self.access_log.as_ref().map_or(0, AccessLog::dropped_lines)
     }
 
-    /// Writes and counts the record of a call that was [`opened`](Self::open).
-    pub fn record(&self, ticket: Option<Ticket>, record: Record, metrics: &RouteMetrics) {
-        count(&record, metrics);
+    /// Counts the record of a call that was [`opened`](Self::open) and hands it to the access log, as the first half of
+    /// what becomes of it; [`write`](Self::write) is the other.
+    pub fn count(&self, record: &Record, metrics: &RouteMetrics) {
+        count(record, metrics);
         if let Some(log) = &self.access_log {
-            write_line(log, &record);
+            write_line(log, record);
         }
+    }
+
+    /// Writes a record that was counted to the ledger.
+    pub fn write(&self, ticket: Option<Ticket>, record: Box<Record>) {
         if let Some(ledger) = &self.ledger {
             ledger.close(ticket, record);
+        }
+    }
+
+    /// Does the same, together with calls that end at the same time, and also where the caller leaves meanwhile.
+    pub async fn write_with_others(&self, ticket: Option<Ticket>, record: Box<Record>) {
+        if let Some(ledger) = &self.ledger {
+            ledger.close_with_others(ticket, record).await;
         }
     }
 }

@@ -72,6 +72,13 @@ struct Open {
     client_gone: bool,
 }
 
+/// A call that is counted, and whose record is to be written.
+struct Settled {
+    recorder: Arc<Recorder>,
+    ticket: Option<Ticket>,
+    record: Box<Record>,
+}
+
 /// The head of upstream's answer, and what its body has said so far.
 #[derive(Debug)]
 struct Answer {
@@ -147,7 +154,16 @@ impl Exchange {
     /// Writes the record; does nothing the second time.
     pub(super) fn settle(&mut self, ending: Ending) {
         if let Some(open) = self.0.take() {
-            open.settle(ending);
+            let Settled { recorder, ticket, record } = open.settle(ending);
+            recorder.write(ticket, record);
+        }
+    }
+
+    /// Does the same, together with calls that end at the same time, and also where the caller leaves meanwhile.
+    pub(super) async fn settle_with_others(&mut self, ending: Ending) {
+        if let Some(open) = self.0.take() {
+            let Settled { recorder, ticket, record } = open.settle(ending);
+            recorder.write_with_others(ticket, record).await;
         }
     }
 }
@@ -182,7 +198,7 @@ impl Call {
 }
 
 impl Open {
-    fn settle(self, ending: Ending) {
+    fn settle(self, ending: Ending) -> Settled {
         let Self { call, ticket, recorder, clock, answer, client_gone } = self;
         let duration = clock.instant().duration_since(call.started);
         let head = answer.as_ref().map(|answer| answer.head);
@@ -195,7 +211,7 @@ impl Open {
         let outcome = outcome(head, ending, reading.exception.as_ref());
         let Reading { usage, source, missing, raw, service_tier, latency_tier, invoked_model, .. } = reading;
         let route = &call.route;
-        let mut record = Record {
+        let mut record = Box::new(Record {
             id: call.id,
             started_at: call.started_at,
             finished_at: call.started_at.saturating_add(duration.try_into().unwrap_or(time::Duration::MAX)),
@@ -226,10 +242,11 @@ impl Open {
             aws_request_id,
             key_id: call.key_id.as_deref().map(str::to_owned),
             labels: call.labels,
-        };
+        });
         record.set_charge(route.charge(&record));
-        recorder.record(ticket, record, &route.metrics);
+        recorder.count(&record, &route.metrics);
         route.metrics.in_flight.dec();
+        Settled { recorder, ticket, record }
     }
 }
 

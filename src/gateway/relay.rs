@@ -12,6 +12,7 @@ use crate::shutdown::Shutdown;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -69,6 +70,8 @@ pub(super) struct Relay {
     left: Option<u64>,
     around: Arc<Surroundings>,
     waiting: Option<Box<Waiting>>,
+    /// What was taken in and comes next.
+    ahead: Option<Frame<Bytes>>,
     line: ClientLine,
     is_breaking: bool,
 }
@@ -99,7 +102,7 @@ impl Relay {
         line: ClientLine,
     ) -> Self {
         let rest = Some(Rest { upstream, exchange });
-        let mut relay = Self { rest, left, around, waiting: None, line, is_breaking: false };
+        let mut relay = Self { rest, left, around, waiting: None, ahead: None, line, is_breaking: false };
         let is_empty = relay.rest.as_ref().is_some_and(|rest| rest.upstream.is_end_stream());
         if is_empty {
             relay.end(Ending::Complete);
@@ -114,24 +117,44 @@ impl Relay {
         }
     }
 
+    /// Takes a first buffer in, where it is there and content-length tells whether it is the last one. Then the record
+    /// is written now, in one write with those of calls that end at the same time: a body's poll could not wait for
+    /// them without its head going out alone.
+    pub(super) async fn settle_if_whole(&mut self) {
+        let is_whole = poll_fn(|context| Poll::Ready(self.look_ahead(context))).await;
+        if is_whole && let Some(Rest { mut exchange, .. }) = self.rest.take() {
+            exchange.settle_with_others(Ending::Complete).await;
+        }
+    }
+
+    /// Takes in what is there; tells whether it is the last buffer. What else there is, the next poll finds again.
+    fn look_ahead(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(rest) = self.rest.as_mut().filter(|_| self.left.is_some()) else { return false };
+        let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut rest.upstream).poll_frame(context) else { return false };
+        let is_last = self.take_in(&frame);
+        self.ahead = Some(frame);
+        is_last
+    }
+
     /// Hands a buffer on; the record comes before the last one.
     fn pass(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
         if let Some(waiting) = &mut self.waiting {
             waiting.since = None;
         }
-        let Some(chunk) = frame.data_ref() else {
-            self.end(Ending::Complete);
-            return frame;
-        };
-        if let Some(rest) = &mut self.rest {
-            rest.exchange.feed(chunk);
-        }
-        let len = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-        self.left = self.left.map(|left| left.saturating_sub(len));
-        if self.left == Some(0) {
+        if self.take_in(&frame) {
             self.end(Ending::Complete);
         }
         frame
+    }
+
+    /// Takes note of a buffer; tells whether it is the last one.
+    fn take_in(&mut self, frame: &Frame<Bytes>) -> bool {
+        let Some(chunk) = frame.data_ref() else { return true };
+        if let Some(rest) = &mut self.rest {
+            rest.exchange.feed(chunk);
+        }
+        self.left = self.left.map(|left| left.saturating_sub(len(chunk)));
+        self.left == Some(0)
     }
 
     /// Ends an answer that is not whole: with a message where one can be understood, else by breaking off.
@@ -148,6 +171,9 @@ impl Relay {
 
     /// Returns what comes next of the answer, or how it ends.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(frame) = self.ahead.take() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
         let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
         match Pin::new(&mut rest.upstream).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(self.pass(frame)))),
@@ -195,6 +221,10 @@ impl Relay {
     }
 }
 
+fn len(chunk: &Bytes) -> u64 {
+    u64::try_from(chunk.len()).unwrap_or(u64::MAX)
+}
+
 /// The answer could not be relayed to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("upstream's answer broke off")]
@@ -215,11 +245,13 @@ impl Body for Relay {
 
     /// False until the record is written: whoever sends this body ends it as soon as this is true.
     fn is_end_stream(&self) -> bool {
-        self.rest.is_none()
+        self.rest.is_none() && self.ahead.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+        let ahead = self.ahead.as_ref().and_then(Frame::data_ref).map_or(0, len);
+        let left = self.left.map(|left| left.saturating_add(ahead));
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
@@ -273,7 +305,7 @@ impl Rest {
                 Ok(Some(Ok(frame))) => {
                     let Some(chunk) = frame.data_ref() else { return Ending::Complete };
                     self.exchange.feed(chunk);
-                    drained = drained.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+                    drained = drained.saturating_add(len(chunk));
                     if drained > patience.drain_limit_bytes {
                         return Ending::Silent;
                     }

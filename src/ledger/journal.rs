@@ -98,9 +98,18 @@ impl Journal {
     ///
     /// A record without a ticket is not written where the journal has twice its limit. What cannot be written waits in
     /// memory until it can, and is lost where too much waits; both are counted.
-    pub fn closing(&self, ticket: Option<Ticket>, record: Record) {
+    pub fn closing(&self, ticket: Option<Ticket>, record: Box<Record>) {
         let limit_bytes = ticket.map_or_else(|| self.shared.ceiling(), |_owed| u64::MAX);
         self.shared.close(limit_bytes, record);
+    }
+
+    /// Does the same, but lets calls that come at the same time share a write. It is done too where the caller leaves
+    /// before the end of it.
+    pub async fn closing_with_others(&self, ticket: Option<Ticket>, record: Box<Record>) {
+        match ticket {
+            Some(_owed) => self.shared.close_with_others(record).await,
+            None => self.closing(None, record),
+        }
     }
 
     /// Returns how the journal is doing.

@@ -46,7 +46,7 @@ fn what_is_old_is_forgotten_also_while_records_come() {
     let (end, mut added) = (clock.instant() + Duration::from_secs(20), 0);
     while count(&settings.store) > added {
         assert!(clock.instant() < end, "{} records, {added} of them new", count(&settings.store));
-        ledger.close(None, fresh());
+        ledger.close(None, Box::new(fresh()));
         added += 1;
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -59,7 +59,7 @@ fn a_store_that_is_away_is_no_reason_not_to_start_and_not_to_stop() {
     let folder = tempfile::tempdir().unwrap();
     let away = StoreUrl::parse("postgres://nobody@127.0.0.1:1/nothing", folder.path()).unwrap();
     let ledger = start(&LedgerSettings { store: away, ..settings(folder.path()) });
-    ledger.close(None, fresh());
+    ledger.close(None, Box::new(fresh()));
     assert_eq!(ledger.state().pending_records, 1);
     assert!(!ledger.is_refusing());
     let began = Clock::system().instant();

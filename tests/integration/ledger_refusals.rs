@@ -180,7 +180,7 @@ fn journal(place: &Workplace) -> PathBuf {
     let folder = place.path(JOURNAL);
     let started = Journal::start(&folder, Settings::default(), &mut |_| unreachable!()).unwrap();
     for start in ["2026-11-01T09:00:00Z", "2026-11-01T10:00:00Z"] {
-        started.journal.closing(None, call("checkout", HAIKU, start, "1"));
+        started.journal.closing(None, Box::new(call("checkout", HAIKU, start, "1")));
     }
     started.journal.stop();
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

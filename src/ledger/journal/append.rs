@@ -1,5 +1,6 @@
-//! A call's entries, laid out; and the way of its closing into the journal.
+//! A call's entries, laid out; and the way of a closing into the journal that waits for no others.
 
+use super::entries::size;
 use super::entry::{self, Kind};
 use super::error::JournalUnavailable;
 use super::log::{Log, Shared};
@@ -42,9 +43,22 @@ pub(super) fn with_opening<T>(
     })
 }
 
+/// Lays a closing's entry out for as long as `write` takes, which gets none where it is too long for one.
+pub(super) fn with_closing<T>(
+    record: Box<Record>,
+    salt: u32,
+    write: impl FnOnce(Box<Record>, Option<&[u8]>) -> T,
+) -> T {
+    BUFFER.with_borrow_mut(|buffer| {
+        entry::begin(buffer, Kind::Closing, record.id);
+        let laid_out = payload::write_record(&record, buffer).and_then(|()| entry::seal(buffer, salt));
+        write(record, laid_out.map(|()| buffer.as_slice()))
+    })
+}
+
 impl Shared {
     /// Writes a closing while all segments have so many bytes at most, or keeps it until it can be written.
-    pub(super) fn close(&self, limit_bytes: u64, record: Record) {
+    pub(super) fn close(&self, limit_bytes: u64, record: Box<Record>) {
         let number = self.append_closing(limit_bytes, record);
         // What is not synced is in the system's hands, where the reader finds it; the failure shows in the health.
         let _ = self.commit(number);
@@ -56,37 +70,29 @@ impl Shared {
     }
 
     /// Returns the number of the last entry.
-    pub(super) fn append_closing(&self, limit_bytes: u64, record: Record) -> u64 {
-        BUFFER.with_borrow_mut(|buffer| {
-            entry::begin(buffer, Kind::Closing, record.id);
-            let laid_out =
-                payload::write_record(&record, buffer).and_then(|()| entry::seal(buffer, self.salt));
-            let is_laid_out = laid_out.is_some();
+    pub(super) fn append_closing(&self, limit_bytes: u64, record: Box<Record>) -> u64 {
+        with_closing(record, self.salt, |record, frame| {
             let mut log = self.lock();
-            if is_laid_out {
-                self.append_or_keep(&mut log, limit_bytes, record, buffer);
-            } else {
-                log.counts.lost_closings = log.counts.lost_closings.saturating_add(1);
-                tracing::error!(id = %record.id, "a record is lost: it is too long for the journal");
+            match frame {
+                Some(frame) => self.append_or_keep(&mut log, limit_bytes, record, frame),
+                None => log.lose(record.id),
             }
             log.unsynced.appended
         })
     }
 
-    fn append_or_keep(&self, log: &mut Log, limit_bytes: u64, record: Record, frame: &[u8]) {
-        let has_room = log.bytes.saturating_add(super::entries::size(frame.len())) <= limit_bytes;
+    fn append_or_keep(&self, log: &mut Log, limit_bytes: u64, record: Box<Record>, frame: &[u8]) {
+        let len = frame.len();
+        let has_room = log.bytes.saturating_add(size(len)) <= limit_bytes;
         if log.failure.is_none()
             && has_room
-            && let Ok(sequence) = self.append(log, frame)
+            && let Ok(end) = self.append(log, frame)
         {
-            log.closed(sequence, record.id);
-            log.keep(sequence, record, frame.len(), self.settings.fresh_records);
+            log.closed(end.sequence, record.id);
+            log.keep(end, record, len, self.settings.fresh_records);
             return;
         }
-        log.counts.overdue_closings = log.counts.overdue_closings.saturating_add(1);
-        if !log.overdue.push(record.id, frame) {
-            log.counts.lost_closings = log.counts.lost_closings.saturating_add(1);
-        }
+        log.postpone(record.id, frame);
     }
 }
 
@@ -95,5 +101,19 @@ impl Log {
     pub(super) fn refuse(&mut self, id: RequestId) {
         self.counts.refused_openings = self.counts.refused_openings.saturating_add(1);
         self.release(id);
+    }
+
+    /// Keeps a closing that cannot be written until it can.
+    pub(super) fn postpone(&mut self, id: RequestId, frame: &[u8]) {
+        self.counts.overdue_closings = self.counts.overdue_closings.saturating_add(1);
+        if !self.overdue.push(id, frame) {
+            self.counts.lost_closings = self.counts.lost_closings.saturating_add(1);
+        }
+    }
+
+    /// Counts a record that no entry can hold.
+    pub(super) fn lose(&mut self, id: RequestId) {
+        self.counts.lost_closings = self.counts.lost_closings.saturating_add(1);
+        tracing::error!(%id, "a record is lost: it is too long for the journal");
     }
 }

@@ -34,8 +34,8 @@ impl Shared {
     fn carry_over(&self, from: u64, id: RequestId, frame: &[u8]) -> Option<()> {
         let mut log = self.lock();
         if log.open.get(&id) == Some(&from) {
-            let sequence = self.append(&mut log, frame).ok()?;
-            log.opened(sequence, id);
+            let end = self.append(&mut log, frame).ok()?;
+            log.opened(end.sequence, id);
         }
         Some(())
     }

@@ -12,7 +12,7 @@ pub(super) struct Fresh {
     /// The number of the first one's closing among all that were to be read.
     pub(super) first: u64,
     /// The records.
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<Box<Record>>,
     /// Where each of their entries ends.
     pub(super) ends: Vec<End>,
     bytes: usize,
@@ -29,16 +29,14 @@ pub(super) struct End {
 
 impl Log {
     /// Keeps the record of the closing that was written last, where it follows on what is kept and there is room.
-    pub(super) fn keep(&mut self, sequence: u64, record: Record, len: usize, max_records: usize) {
-        let Some(segment) = self.segments.get(&sequence) else { return };
-        let end = End { sequence, offset: segment.len };
+    pub(super) fn keep(&mut self, end: End, record: Box<Record>, len: usize, max_records: usize) {
         let number = self.closings.saturating_sub(1);
         self.fresh.push(number, (record, end, len), max_records);
     }
 }
 
 impl Fresh {
-    fn push(&mut self, number: u64, (record, end, len): (Record, End, usize), max_records: usize) {
+    fn push(&mut self, number: u64, (record, end, len): (Box<Record>, End, usize), max_records: usize) {
         if self.records.is_empty() {
             self.first = number;
             self.bytes = 0;

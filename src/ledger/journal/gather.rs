@@ -1,25 +1,30 @@
-//! Openings of calls that come at the same time: they share one `write(2)`.
+//! Openings and closings of calls that come at the same time: they share one `write(2)`.
 
 use super::append::{self, Ticket};
 use super::entries::size;
 use super::entry::{self, Kind};
 use super::error::JournalUnavailable;
+use super::fresh::End;
 use super::log::{Log, Shared};
-use crate::domain::RequestId;
+use crate::domain::{Record, RequestId};
 use crate::ledger::opening::OpeningRef;
+use std::ops::Range;
 
-/// From how many open calls on an opening waits for others to come: with fewer, none does.
+/// From how many open calls on an entry waits for others to come: with fewer, none does.
 const COMPANY: usize = 4;
 
 /// From how many bytes on no others are waited for.
 const ENOUGH_BYTES: usize = 64 << 10;
 
-/// Openings that are written next.
+/// Entries that are written next.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     number: u64,
     frames: Vec<u8>,
-    ids: Vec<RequestId>,
+    /// The calls of the openings.
+    openings: Vec<RequestId>,
+    /// The records of the closings, and where among the frames theirs are.
+    closings: Vec<(Box<Record>, Range<usize>)>,
 }
 
 /// An opening among others that are written next. Dropped before that, because the caller left, it is taken back.
@@ -29,6 +34,14 @@ struct Gathered<'a> {
     group: u64,
     id: RequestId,
     is_undecided: bool,
+}
+
+/// A closing among others that are written next. Its drop writes it, if nobody else has: so it is written too where the
+/// caller leaves.
+#[derive(Debug)]
+struct Owed<'a> {
+    shared: &'a Shared,
+    group: u64,
 }
 
 impl Shared {
@@ -60,11 +73,35 @@ impl Shared {
             }
             let Log { group, open, .. } = &mut *log;
             group.frames.extend_from_slice(frame);
-            group.ids.push(opening.id);
-            let calls = open.len().saturating_add(group.ids.len());
-            let has_company = calls >= COMPANY && group.frames.len() < ENOUGH_BYTES;
+            group.openings.push(opening.id);
+            let has_company = group.has_company(open.len());
             let gathered = Gathered { shared: self, group: group.number, id: opening.id, is_undecided: true };
             Ok((gathered, has_company))
+        })
+    }
+
+    /// Writes a closing that an opening is owed, together with the entries of other calls where there are some.
+    pub(super) async fn close_with_others(&self, record: Box<Record>) {
+        let Some((owed, has_company)) = self.gather_closing(record) else { return };
+        if has_company {
+            tokio::task::yield_now().await;
+        }
+        drop(owed);
+    }
+
+    /// Takes a closing in, to be written next; tells whether it is worth waiting for others. `None`: it is lost.
+    fn gather_closing(&self, record: Box<Record>) -> Option<(Owed<'_>, bool)> {
+        append::with_closing(record, self.salt, |record, frame| {
+            let mut log = self.lock();
+            let Some(frame) = frame else {
+                log.lose(record.id);
+                return None;
+            };
+            let Log { group, open, .. } = &mut *log;
+            let begin = group.frames.len();
+            group.frames.extend_from_slice(frame);
+            group.closings.push((record, begin..group.frames.len()));
+            Some((Owed { shared: self, group: group.number }, group.has_company(open.len())))
         })
     }
 
@@ -85,19 +122,25 @@ impl Shared {
         Err(JournalUnavailable::Full { dir: self.place.clone(), limit_bytes })
     }
 
-    /// Writes the group. Those of its openings that are in [`Log::open`] afterwards are in the journal.
-    fn write_group(&self, log: &mut Log) {
-        let Group { number, mut frames, mut ids } = std::mem::take(&mut log.group);
-        if let Ok(sequence) = self.append(log, &frames) {
-            let others = size(ids.len()).saturating_sub(1);
-            log.unsynced.appended = log.unsynced.appended.saturating_add(others);
-            for id in &ids {
-                log.opened(sequence, *id);
+    /// Writes a group, if it was not written yet. Those of its openings that are in [`Log::open`] afterwards are in the
+    /// journal; its closings are, or wait until they can be.
+    fn write_group(&self, log: &mut Log, number: u64) {
+        if log.group.number != number {
+            return;
+        }
+        let mut group = std::mem::take(&mut log.group);
+        // As with a single closing: one that comes while nothing can be written waits behind those that do already.
+        let written = log.failure.is_none().then(|| self.append(log, &group.frames));
+        match written {
+            Some(Ok(end)) => log.took(&mut group, end, self.settings.fresh_records),
+            Some(Err(_)) | None => {
+                for (record, frame) in group.closings.drain(..) {
+                    log.postpone(record.id, group.frames.get(frame).unwrap_or_default());
+                }
             }
         }
-        frames.clear();
-        ids.clear();
-        log.group = Group { number: number.wrapping_add(1), frames, ids };
+        group.clear();
+        log.group = group;
     }
 
     /// Says in the journal that a call whose opening is written did not go upstream.
@@ -120,7 +163,7 @@ impl Gathered<'_> {
     fn write(mut self) -> Result<Ticket, JournalUnavailable> {
         self.is_undecided = false;
         let mut log = self.shared.lock();
-        self.write_group(&mut log);
+        self.shared.write_group(&mut log, self.group);
         if !log.open.contains_key(&self.id) {
             log.refuse(self.id);
             let reason = log.failure.clone().unwrap_or_else(|| "it could not be written".into());
@@ -135,20 +178,58 @@ impl Gathered<'_> {
         })?;
         Ok(Ticket::new())
     }
-
-    fn write_group(&self, log: &mut Log) {
-        if log.group.number == self.group {
-            self.shared.write_group(log);
-        }
-    }
 }
 
 impl Drop for Gathered<'_> {
     /// The caller left while others were waited for.
     fn drop(&mut self) {
         if self.is_undecided {
-            self.write_group(&mut self.shared.lock());
+            self.shared.write_group(&mut self.shared.lock(), self.group);
             self.shared.take_back(self.id);
+        }
+    }
+}
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        let mut log = self.shared.lock();
+        self.shared.write_group(&mut log, self.group);
+        let number = log.unsynced.appended;
+        drop(log);
+        // What is not synced is in the system's hands, as with a closing that waits for nobody.
+        let _ = self.shared.commit(number);
+    }
+}
+
+impl Group {
+    fn has_company(&self, open: usize) -> bool {
+        let calls = open.saturating_add(self.openings.len());
+        calls >= COMPANY && self.frames.len() < ENOUGH_BYTES
+    }
+
+    /// Begins the next one, with memory for as many entries as are ever waited for.
+    fn clear(&mut self) {
+        self.number = self.number.wrapping_add(1);
+        self.frames.clear();
+        self.frames.shrink_to(2 * ENOUGH_BYTES);
+        self.openings.clear();
+    }
+}
+
+impl Log {
+    /// Takes note that the entries of a group are in a segment, the last one up to `end`.
+    fn took(&mut self, group: &mut Group, end: End, max_records: usize) {
+        let Group { frames, openings, closings, .. } = group;
+        let others = openings.len().saturating_add(closings.len()).saturating_sub(1);
+        self.unsynced.appended = self.unsynced.appended.saturating_add(size(others));
+        for id in openings {
+            self.opened(end.sequence, *id);
+        }
+        for (record, frame) in closings.drain(..) {
+            let behind = size(frames.len().saturating_sub(frame.end));
+            let end = End { offset: end.offset.saturating_sub(behind), ..end };
+            self.closed(end.sequence, record.id);
+            self.keep(end, record, frame.len(), max_records);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::dir_lock::DirLock;
 use super::disk::Disk;
 use super::entries::size;
-use super::fresh::Fresh;
+use super::fresh::{End, Fresh};
 use super::gather::Group;
 use super::id_hash::BuildIdHasher;
 use super::overdue::Overdue;
@@ -52,7 +52,7 @@ pub(super) struct Log {
     /// Closings that were, or are, to be read since the start.
     pub(super) closings: u64,
     pub(super) fresh: Fresh,
-    /// Openings that are written next.
+    /// Entries that are written next.
     pub(super) group: Group,
     pub(super) overdue: Overdue,
     /// Why nothing can be written at present.
@@ -91,27 +91,26 @@ impl Shared {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends an entry, and returns the segment that has it. Where that fails, the journal is failing.
-    pub(super) fn append(&self, log: &mut Log, frame: &[u8]) -> Result<u64, Arc<str>> {
+    /// Appends an entry, and returns where it ends. Where that fails, the journal is failing.
+    pub(super) fn append(&self, log: &mut Log, frame: &[u8]) -> Result<End, Arc<str>> {
         self.try_append(log, frame).map_err(|(path, error)| log.fail(&path, &error))
     }
 
-    pub(super) fn try_append(&self, log: &mut Log, frame: &[u8]) -> Result<u64, (PathBuf, io::Error)> {
+    pub(super) fn try_append(&self, log: &mut Log, frame: &[u8]) -> Result<End, (PathBuf, io::Error)> {
         let sequence = match log.active_with_room(size(frame.len()), self.settings.segment_bytes) {
             Some(sequence) => sequence,
             None => self.begin_segment(log)?,
         };
-        self.write(log, sequence, frame)?;
-        Ok(sequence)
+        self.write(log, sequence, frame)
     }
 
-    /// Writes an entry to a segment's end.
+    /// Writes an entry to a segment's end, and returns where it ends.
     pub(super) fn write(
         &self,
         log: &mut Log,
         sequence: u64,
         frame: &[u8],
-    ) -> Result<(), (PathBuf, io::Error)> {
+    ) -> Result<End, (PathBuf, io::Error)> {
         let len = size(frame.len());
         let Some(segment) = log.segments.get_mut(&sequence) else {
             return Err((self.dir.clone(), ErrorKind::NotFound.into()));
@@ -123,10 +122,11 @@ impl Shared {
             return Err((segment::path(&self.dir, sequence), error));
         }
         segment.len = segment.len.saturating_add(len);
+        let end = End { sequence, offset: segment.len };
         log.bytes = log.bytes.saturating_add(len);
         log.unsynced.appended = log.unsynced.appended.saturating_add(1);
         log.unsynced.active = self.settings.fsync != Fsync::Never;
-        Ok(())
+        Ok(end)
     }
 
     /// Makes the next segment the active one.

@@ -176,7 +176,7 @@ impl Fresh {
     /// Moves so many records at most into a batch; tells whether there were any.
     fn hand_out(&mut self, max_records: usize, batch: &mut Batch) -> bool {
         let count = self.records.len().min(max_records);
-        batch.records.extend(self.records.drain(..count));
+        batch.records.extend(self.records.drain(..count).map(|record| *record));
         for end in self.ends.drain(..count) {
             batch.count(end.sequence);
             batch.end = Position { sequence: end.sequence, offset: end.offset };

@@ -65,7 +65,7 @@ pub(super) fn start(
     shared.heal();
     for (sequence, opening) in open {
         shared.lock().opened(sequence, opening.id);
-        shared.append_closing(u64::MAX, record_of(opening));
+        shared.append_closing(u64::MAX, Box::new(record_of(opening)));
     }
     if settings.fsync != Fsync::Never {
         // A failure is in the log and in the health, and heals.

@@ -110,8 +110,8 @@ impl Shared {
 
     fn write_late(&self, log: &mut Log, late: Late) -> Result<(), (PathBuf, io::Error)> {
         match self.try_append(log, &late.frame) {
-            Ok(sequence) => {
-                log.closed(sequence, late.id);
+            Ok(end) => {
+                log.closed(end.sequence, late.id);
                 Ok(())
             }
             Err(failed) => {

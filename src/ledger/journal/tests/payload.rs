@@ -37,7 +37,7 @@ fn records_share_what_they_have_in_common_and_nothing_else() {
     let mut memo = Memo::default();
     let mut back = |service: &str| {
         let service = crate::domain::ServiceName::parse(service).unwrap();
-        let written = crate::domain::Record { service, price_id: Some("price".into()), ..record(1) };
+        let written = crate::domain::Record { service, price_id: Some("price".into()), ..*record(1) };
         let mut buffer = Vec::new();
         write_record(&written, &mut buffer).unwrap();
         read_record(written.id, &buffer, &mut memo).unwrap()

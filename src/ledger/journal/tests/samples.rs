@@ -40,8 +40,9 @@ pub(super) fn opening(number: u64) -> Opening {
 const ARN: &str = "arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/abc123def456";
 
 /// Returns the record of a plain call.
-pub(super) fn record(number: u64) -> Record {
-    Record { outcome: Outcome::Ok, usage_source: UsageSource::Converse, ..interrupted(&opening(number)) }
+pub(super) fn record(number: u64) -> Box<Record> {
+    let (outcome, usage_source) = (Outcome::Ok, UsageSource::Converse);
+    Box::new(Record { outcome, usage_source, ..interrupted(&opening(number)) })
 }
 
 /// Returns the record of a call that was left open.
