@@ -1,5 +1,6 @@
 //! The journal from the outside, over real files.
 
+mod closings;
 mod confirm;
 mod crash;
 mod fresh;
