@@ -130,7 +130,9 @@ impl Relay {
     /// Takes in what is there; tells whether it is the last buffer. What else there is, the next poll finds again.
     fn look_ahead(&mut self, context: &mut Context<'_>) -> bool {
         let Some(rest) = self.rest.as_mut().filter(|_| self.left.is_some()) else { return false };
-        let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut rest.upstream).poll_frame(context) else { return false };
+        let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut rest.upstream).poll_frame(context) else {
+            return false;
+        };
         let is_last = self.take_in(&frame);
         self.ahead = Some(frame);
         is_last

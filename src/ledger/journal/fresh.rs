@@ -12,6 +12,7 @@ pub(super) struct Fresh {
     /// The number of the first one's closing among all that were to be read.
     pub(super) first: u64,
     /// The records.
+    #[expect(clippy::vec_box, reason = "they are large, and moved from hand to hand")]
     pub(super) records: Vec<Box<Record>>,
     /// Where each of their entries ends.
     pub(super) ends: Vec<End>,
