@@ -10,8 +10,11 @@ use crate::domain::{Record, RequestId};
 use crate::ledger::opening::OpeningRef;
 use std::ops::Range;
 
-/// From how many open calls on an entry waits for others to come: with fewer, none does.
+/// From how many open calls on an opening waits for others to come: with fewer, none does.
 const COMPANY: usize = 4;
+
+/// The same for a closing. With fewer, the further turn that a wait takes costs more than the writes that it saves.
+const COMPANY_OF_CLOSINGS: usize = 8;
 
 /// From how many bytes on no others are waited for.
 const ENOUGH_BYTES: usize = 64 << 10;
@@ -74,7 +77,7 @@ impl Shared {
             let Log { group, open, .. } = &mut *log;
             group.frames.extend_from_slice(frame);
             group.openings.push(opening.id);
-            let has_company = group.has_company(open.len());
+            let has_company = group.has_company(open.len(), COMPANY);
             let gathered = Gathered { shared: self, group: group.number, id: opening.id, is_undecided: true };
             Ok((gathered, has_company))
         })
@@ -101,7 +104,8 @@ impl Shared {
             let begin = group.frames.len();
             group.frames.extend_from_slice(frame);
             group.closings.push((record, begin..group.frames.len()));
-            Some((Owed { shared: self, group: group.number }, group.has_company(open.len())))
+            let has_company = group.has_company(open.len(), COMPANY_OF_CLOSINGS);
+            Some((Owed { shared: self, group: group.number }, has_company))
         })
     }
 
@@ -202,9 +206,9 @@ impl Drop for Owed<'_> {
 }
 
 impl Group {
-    fn has_company(&self, open: usize) -> bool {
+    fn has_company(&self, open: usize, company: usize) -> bool {
         let calls = open.saturating_add(self.openings.len());
-        calls >= COMPANY && self.frames.len() < ENOUGH_BYTES
+        calls >= company && self.frames.len() < ENOUGH_BYTES
     }
 
     /// Begins the next one, with memory for as many entries as are ever waited for.
