@@ -111,7 +111,7 @@ fn stamp(criterion: &mut Criterion) {
         group.bench_function(format!("Converse, {name}"), |bencher| {
             let body = || RequestBody { pieces: pieces.clone(), len: 0, sha256: [0; 32], text_bytes: 0 };
             let put = |mut body: RequestBody| {
-                runtime.block_on(stamp.body(&mut body));
+                runtime.block_on(stamp.body(&mut body)).unwrap();
                 body
             };
             bencher.iter_batched(body, put, BatchSize::SmallInput);

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -39,6 +40,9 @@ const MAX_CONNECTIONS: usize = 512;
 
 /// How long a client may take for a request's head, and stay silent between two requests.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long a connection of HTTP/2 may last: whoever scrapes makes another, and nobody can hold all of them.
+const LIFE: Duration = Duration::from_mins(5);
 
 /// The admin plane's listener.
 #[derive(Debug)]
@@ -94,7 +98,12 @@ impl AdminPlane {
             Protocol::Http2 => {
                 let mut http2 = http2::Builder::new(TokioExecutor::new());
                 http2.timer(TokioTimer::new()).keep_alive_interval(PATIENCE);
-                let _ = http2.serve_connection(io, service).await;
+                let mut connection = pin!(http2.serve_connection(io, service));
+                // It has no limit for silence of its own.
+                if tokio::time::timeout(LIFE, connection.as_mut()).await.is_err() {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = tokio::time::timeout(PATIENCE, connection).await;
+                }
             }
         }
     }

@@ -259,7 +259,7 @@ impl Gateway {
         };
         let host = route.endpoint.host.clone();
         let mut headers = headers::for_upstream(received.headers, &snapshot.config.identity.header, host);
-        self.stamp(&call, &mut headers, &mut body).await;
+        self.stamp(&call, &mut headers, &mut body).await?;
         let outgoing = Outgoing {
             signer: &route.signer,
             method: received.method,

@@ -55,7 +55,7 @@ pub struct AccessKey {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
     /// The secrets key is not to be had.
-    #[error("no secrets key")]
+    #[error(transparent)]
     Vault(#[from] VaultError),
     /// A secret stays shut.
     #[error(transparent)]

@@ -8,8 +8,9 @@
 //! - Bedrock takes 16 entries. The client's come first; then `tollgate.service`, `tollgate.request_id`, and as many of the
 //!   service's tags as there is room for and as fit Bedrock's rules, as `tollgate.tag.{key}`. Beside 15 entries of the
 //!   client's there is room for the service alone, beside 16 for nothing: what is left out is told, never refused.
-//! - Metadata that is no JSON object gives way to the stamp; so does `null`, which says nothing.
-//! - A body that has the member several times has each stamped, since nothing tells which of them counts.
+//! - Metadata that is no JSON object, or has more than 64 entries, gives way to the stamp; so does `null`, which says nothing.
+//! - A body that has the member several times has each stamped, since nothing tells which of them counts; more than 64 times,
+//!   it is refused.
 //! - A body that is no JSON object passes as it is, for Bedrock to refuse.
 
 use crate::domain::{RequestId, ServiceName};
@@ -59,6 +60,14 @@ pub struct Stamped {
     pub is_short: bool,
 }
 
+/// What is to stand in the place of a span.
+type Edit = (Range<usize>, Bytes);
+
+/// A body names its request metadata again and again, which hides what it says of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body has the member requestMetadata more than 64 times: once will do")]
+pub struct TooOften;
+
 /// Metadata with the stamp in it.
 struct Merged {
     /// The JSON object; `None` where it stays as it is.
@@ -80,10 +89,13 @@ impl Stamp<'_> {
     }
 
     /// Puts the stamp into the body; its length and SHA-256 are computed anew, where it changes.
-    pub async fn body(&self, body: &mut RequestBody) -> Stamped {
-        let (edits, stamped) = self.edits(&body.pieces);
+    ///
+    /// # Errors
+    /// The body has the member more often than is looked at; it is as it was.
+    pub async fn body(&self, body: &mut RequestBody) -> Result<Stamped, TooOften> {
+        let (edits, stamped) = self.edits(&body.pieces)?;
         if edits.is_empty() {
-            return stamped;
+            return Ok(stamped);
         }
         body.pieces = spliced(std::mem::take(&mut body.pieces), edits);
         let mut sha256 = Sha256::default();
@@ -95,22 +107,21 @@ impl Stamp<'_> {
             tokio::task::consume_budget().await;
         }
         body.sha256 = sha256.finalize().into();
-        stamped
+        Ok(stamped)
     }
 
     /// Returns what is to stand in the place of which span of a body, in ascending order.
-    fn edits(&self, pieces: &[Bytes]) -> (Vec<(Range<usize>, Bytes)>, Stamped) {
+    fn edits(&self, pieces: &[Bytes]) -> Result<(Vec<Edit>, Stamped), TooOften> {
         let mut stamped = Stamped::default();
-        let Some(members) = members(pieces, |name| name == MEMBER) else { return (Vec::new(), stamped) };
+        let Some(members) = members(pieces, |name| name == MEMBER) else { return Ok((Vec::new(), stamped)) };
         if members.is_cut {
-            stamped.is_short = true;
-            return (Vec::new(), stamped);
+            return Err(TooOften);
         }
         if members.found.is_empty() {
             let Merged { text, stamped } = self.merged(b"", usize::MAX);
             let comma: &[u8] = if members.count == 0 { b"" } else { b"," };
             let member = [b"\"", MEMBER.as_bytes(), b"\":", &text.unwrap_or_default(), comma].concat();
-            return (vec![(members.start..members.start, member.into())], stamped);
+            return Ok((vec![(members.start..members.start, member.into())], stamped));
         }
         let mut edits = Vec::new();
         for member in members.found {
@@ -119,7 +130,7 @@ impl Stamp<'_> {
             stamped.is_short |= merged.stamped.is_short;
             edits.extend(merged.text.map(|text| (member.value, text.into())));
         }
-        (edits, stamped)
+        Ok((edits, stamped))
     }
 
     /// Puts the stamp before what a client says, in as many bytes.
@@ -127,9 +138,10 @@ impl Stamp<'_> {
         let (kept, removed) = match value.trim_ascii() {
             b"" | b"null" => (Kept::default(), 0),
             value => match Kept::of(value) {
-                // More than Bedrock takes.
-                Some((kept, _)) if kept.is_cut => {
-                    return Merged { text: None, stamped: Stamped { removed: 0, is_short: true } };
+                // More than Bedrock takes, and more than are looked at: what they hide is not let through.
+                Some((kept, removed)) if kept.is_cut => {
+                    let more = u64::try_from(kept.count).unwrap_or(u64::MAX);
+                    (Kept::default(), removed.saturating_add(more))
                 }
                 Some(kept) => kept,
                 None => (Kept::default(), 1),

@@ -5,6 +5,7 @@ mod list;
 mod secrets;
 
 use super::{Context, Failure, service_name};
+use crate::config::load;
 use crate::domain::{ModelPattern, Operation, ServiceName};
 use crate::keys::ACCESS_KEY_PREFIX;
 use clap::{Args, Subcommand, ValueEnum};
@@ -127,6 +128,8 @@ fn revoke(context: &mut Context<'_>, key: &str) -> Result<(), Failure> {
     editor.remove_key(&found);
     let file = editor.save()?;
     writeln!(context.out, "revoked key {} of service '{}' in {}", found.id, found.service, file.display())?;
+    // A running gateway takes files up whole: while another is wrong, it goes on with the key.
+    load(&context.config, context.env.clone())?;
     Ok(())
 }
 

@@ -5,7 +5,8 @@ use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
 /// Returns the address that a request comes from: the peer's, or, where that is a trusted proxy, the last one in
-/// `x-forwarded-for` that is none. `None` where a trusted proxy names something that is no address.
+/// `x-forwarded-for` that is none. `None` where a trusted proxy
+/// names nothing, or something that is no address: a client may have had the header taken out.
 pub(super) fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|proxy| proxy.contains(address));
     if !is_trusted(&peer) {
@@ -13,14 +14,15 @@ pub(super) fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Op
     }
     let values = headers.get_all("x-forwarded-for").iter().rev();
     let hops = values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
-    let mut nearest = peer;
+    let mut nearest = None;
     for hop in hops {
-        nearest = address(hop)?;
-        if !is_trusted(&nearest) {
+        let from = address(hop)?;
+        nearest = Some(from);
+        if !is_trusted(&from) {
             break;
         }
     }
-    Some(nearest)
+    nearest
 }
 
 /// Reads an address as proxies write it, with or without a port.
@@ -49,7 +51,7 @@ mod tests {
     fn only_trusted_proxies_are_believed() {
         for (peer, forwarded, expected) in [
             ("192.0.2.1", &["10.1.1.1"][..], Some("192.0.2.1")),
-            ("10.0.0.1", &[], Some("10.0.0.1")),
+            ("10.0.0.1", &[], None),
             ("10.0.0.1", &["192.0.2.7"], Some("192.0.2.7")),
             ("10.0.0.1", &["10.9.9.9, 192.0.2.7"], Some("192.0.2.7")),
             ("10.0.0.1", &["192.0.2.7, 10.0.0.2"], Some("192.0.2.7")),

@@ -206,6 +206,7 @@ fn check_coverage(headers: &HeaderMap, signed: &[&str]) -> Result<(), SignatureE
     let matters = |name: &HeaderName| {
         [CONTENT_TYPE, X_AMZ_CONTENT_SHA256].contains(name)
             || name == "x-amz-target"
+            || name == "x-tollgate-labels"
             || name.as_str().starts_with("x-amzn-bedrock-")
     };
     let open = headers.keys().find(|name| matters(name) && !signed.contains(&name.as_str()));

@@ -21,7 +21,7 @@ fn stamped_in(body: &[u8], step: usize, tags: &BTreeMap<String, String>) -> (Vec
     let (mut body, service) = (taken(body, step), ServiceName::parse("shop").unwrap());
     let stamp = Stamp { service: &service, id: RequestId::from_bytes([0xab; 16]), tags };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let stamped = runtime.block_on(stamp.body(&mut body));
+    let stamped = runtime.block_on(stamp.body(&mut body)).unwrap();
     let whole = body.pieces.concat();
     assert_eq!(body.len, u64::try_from(whole.len()).unwrap());
     assert_eq!(body.sha256, <[u8; 32]>::from(Sha256::digest(&whole)));
@@ -123,7 +123,7 @@ fn the_clients_entries_have_the_room_first() {
         (15, vec!["tollgate.service"]),
         (16, vec![]),
         (17, vec![]),
-        (100, vec![]),
+        (64, vec![]),
     ] {
         let body = format!(r#"{{"requestMetadata":{{{}}}}}"#, entries(count));
         let (whole, stamped) = stamped_in(body.as_bytes(), 64, &tags);
@@ -142,9 +142,27 @@ fn the_clients_entries_have_the_room_first() {
 }
 
 #[test]
-fn a_member_that_is_there_too_often_is_told() {
-    let body = format!("{{{}\"a\":1}}", "\"requestMetadata\":{},".repeat(65));
-    assert_eq!(stamped(&body), (body.clone(), Stamped { removed: 0, is_short: true }));
+fn a_member_that_is_there_too_often_is_refused() {
+    let text = format!("{{{}\"a\":1}}", "\"requestMetadata\":{},".repeat(65));
+    let (mut body, service) = (taken(text.as_bytes(), 5), ServiceName::parse("shop").unwrap());
+    let tags = BTreeMap::new();
+    let stamp = Stamp { service: &service, id: RequestId::from_bytes([0xab; 16]), tags: &tags };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(runtime.block_on(stamp.body(&mut body)), Err(TooOften));
+    assert_eq!(body.pieces.concat(), text.as_bytes());
+}
+
+#[test]
+fn more_entries_than_are_looked_at_give_way_to_the_stamp() {
+    let padding = r#""a":"","#.repeat(64);
+    for body in [
+        format!(r#"{{"requestMetadata":{{{padding}"tollgate.service":"b"}}}}"#),
+        format!(r#"{{"requestMetadata":{{{padding}{padding}"z":"y"}}}}"#),
+    ] {
+        let (whole, stamped) = stamped(&body);
+        assert_eq!(whole, format!(r#"{{"requestMetadata":{{{}}}}}"#, stamp()));
+        assert!(stamped.removed >= 64 && !stamped.is_short, "{stamped:?}");
+    }
 }
 
 fn head(values: &[&str]) -> (Vec<String>, Stamped) {

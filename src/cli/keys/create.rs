@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config::{KeyLimits, KeySpec, Proof, load_files};
 use crate::domain::ServiceName;
 use crate::hex::hex;
-use crate::keys::{bearer_hash, bearer_id, new_access_key_id, new_secret, seal_context};
+use crate::keys::{Keyring, bearer_hash, bearer_id, new_access_key_id, new_secret, seal_context};
 use anyhow::Context as _;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -46,6 +46,10 @@ pub(super) fn rotate(context: &mut Context<'_>, args: &RotateArgs) -> Result<(),
     let kind = if matches!(old.proof, Proof::Bearer(_)) { Kind::Bearer } else { Kind::Sigv4 };
     let expires = match args.expires {
         Some(end) => Some(end.after(now)?),
+        None if old.limits.expires.is_some_and(|end| end <= now) => {
+            let hint = "say when the new one ends, as in --expires 90days";
+            return Err(Failure::refused(format!("key {} has ended", found.id), hint));
+        }
         None => old.limits.expires,
     };
     let new = new_key(context, &service, kind, KeyLimits { expires, ..old.limits.clone() })?;
@@ -96,6 +100,12 @@ fn new_key(
         }
         Kind::Sigv4 => {
             let sealer = Sealer::open(context)?;
+            // A secret that the gateway's own secrets key does not open would keep it from starting.
+            let file = load_files(&context.config, context.env.clone())?.services;
+            if let Err(shut) = Keyring::build(&file, &sealer.vault) {
+                let hint = "use the secrets key that the others were sealed with; TOLLGATE_SECRETS_KEY wins over the file";
+                return Err(Failure::refused(shut.to_string(), hint));
+            }
             let id = new_access_key_id().map_err(anyhow::Error::from)?;
             let hidden = sealer.vault.seal(&seal_context(service, &id), &secret);
             KeySpec { id, proof: Proof::Signature(hidden.map_err(|error| secrets::failure(&error))?), limits }

@@ -3,7 +3,7 @@
 use crate::cli::edit::ServicesEditor;
 use crate::cli::profiles::Asking;
 use crate::cli::{Context, Failure};
-use crate::config::{Proof, load, load_secrets};
+use crate::config::{Proof, load_files, load_secrets};
 use crate::keys::seal_context;
 use crate::vault::{KEY_LEN, Material, Vault, VaultError};
 use anyhow::Context as _;
@@ -67,7 +67,7 @@ pub(super) fn make(context: &mut Context<'_>, args: &SecretsKeyArgs) -> Result<(
 pub(super) fn reseal(context: &mut Context<'_>) -> Result<(), Failure> {
     let mut editor = ServicesEditor::open(context)?;
     let Sealer { vault } = Sealer::open(context)?;
-    let loaded = load(&context.config, context.env.clone())?;
+    let loaded = load_files(&context.config, context.env.clone())?;
     let mut count = 0_usize;
     for service in &loaded.services.services {
         for key in &service.keys {

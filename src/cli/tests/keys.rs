@@ -140,6 +140,45 @@ fn a_rotated_key_counts_on_for_the_overlap() {
     }
 }
 
+#[test]
+fn a_revocation_that_no_gateway_takes_up_says_so() {
+    let place = place();
+    place.run(&["keys", "create", "--service", "a"]).unwrap();
+    let id = key_id_of(&place);
+    fs::write(place.0.path().join("tollgate.toml"), format!("{SECRETS}\nupstream.ca_bundle = 'none.pem'"))
+        .unwrap();
+    let error = place.run(&["keys", "revoke", &id]).unwrap_err();
+    assert!(error.contains("upstream.ca_bundle: cannot read"), "{error}");
+    // It is revoked all the same.
+    assert_eq!(place.text(), SERVICES);
+}
+
+#[test]
+fn a_secret_is_sealed_as_the_others_are() {
+    let place = place();
+    place.run(&["keys", "create", "--service", "a", "--kind", "sigv4"]).unwrap();
+    let (file, before) = (place.0.path().join("secrets.key"), place.text());
+    fs::remove_file(&file).unwrap();
+    place.run(&["keys", "secrets-key", "--out", file.to_str().unwrap()]).unwrap();
+    let error = place.run(&["keys", "create", "--service", "b", "--kind", "sigv4"]).unwrap_err();
+    assert!(error.contains("stays shut: no secrets key opens it"), "{error}");
+    assert_eq!(place.text(), before);
+}
+
+#[test]
+fn a_key_that_has_ended_is_rotated_into_one_that_counts() {
+    let services = format!(
+        "[services.a.keys.abababababababab]\nsha256 = '{}'\nexpires = '2020-01-01'\n",
+        "ab".repeat(32)
+    );
+    let place = Place::new("", &services);
+    let error = place.run(&["keys", "rotate", "abab"]).unwrap_err();
+    assert!(error.starts_with("error: key abababababababab has ended\nhint: "), "{error}");
+    assert_eq!(place.text(), services);
+    place.run(&["keys", "rotate", "abab", "--expires", "90days"]).unwrap();
+    assert!(place.run(&["keys", "list"]).unwrap().contains("2020-01-01T00:00:00.000Z (over)"));
+}
+
 /// Returns the id of the only key.
 fn key_id_of(place: &Place) -> String {
     let listed: serde_json::Value =
