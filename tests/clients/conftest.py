@@ -13,7 +13,7 @@ from recorder import Recorder
 
 # A developer's own settings would redirect the clients, or be sent to the gateway under test.
 for name in list(os.environ):
-    if name.startswith(("AWS_", "ANTHROPIC_", "TOLLGATE__")) or name.lower().endswith("_proxy"):
+    if name.startswith(("AWS_", "ANTHROPIC_", "TOLLGATE__", "TOLLGATE_SECRETS_")) or name.lower().endswith("_proxy"):
         del os.environ[name]
 os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_EC2_METADATA_DISABLED="true")
 

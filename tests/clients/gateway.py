@@ -81,14 +81,16 @@ def serve(config: Path, env=None):
     env = {**os.environ, **GATEWAY_CREDENTIALS, **(env or {})}
     with process([TOLLGATE, "serve", "--config", config], stderr=subprocess.PIPE, env=env) as running:
         line = first_line(running, running.stderr, lambda line: '"message":"serving"' in line)
-        said = json.loads(line)
-        endpoint = tomllib.loads(config.read_text())["upstream"]["endpoint"]
-        yield Gateway(running, data=f"http://{said['data']}", admin=f"http://{said['admin']}", bedrock=endpoint)
+        said, settings = json.loads(line), tomllib.loads(config.read_text())
+        scheme = "https" if "tls" in settings["listen"] else "http"
+        data, admin = f"{scheme}://{said['data']}", f"http://{said['admin']}"
+        yield Gateway(running, data=data, admin=admin, bedrock=settings["upstream"]["endpoint"])
 
 
-def write_config(folder: Path, endpoint, services, upstream="", catalog=""):
-    """Writes the two files of a config into a folder, and returns the path of the first; two of its tables may get
-    more lines."""
+def write_config(folder: Path, endpoint, services, **more):
+    """Writes the two files of a config into a folder, and returns the path of the first; its tables may get more
+    lines, as in `catalog="discover = true"`."""
+    lines = {name: "" for name in ("listen", "upstream", "identity", "catalog", "log")} | more
     (folder / "services.toml").write_text(services)
     config = folder / "tollgate.toml"
     config.write_text(
@@ -97,15 +99,19 @@ def write_config(folder: Path, endpoint, services, upstream="", catalog=""):
         data = "127.0.0.1:0"
         admin = "127.0.0.1:0"
         shutdown_grace = "3s"
+        {lines["listen"]}
         [upstream]
         region = "{REGION}"
         endpoint = "{endpoint}"
-        {upstream}
+        {lines["upstream"]}
+        [identity]
+        {lines["identity"]}
         [catalog]
         services = "services.toml"
-        {catalog}
+        {lines["catalog"]}
         [log]
         access = "off"
+        {lines["log"]}
         """
     )
     return config

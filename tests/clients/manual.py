@@ -22,7 +22,7 @@ SNIPPET = re.compile(r"^ *[#/]+ manual:([^\n]*)\n(.*?)^ *[#/]+ end of manual", r
 def written(page, outcomes):
     """The page with its parts as they should be."""
     parts = {client.name: snippets(client) for client in matrix.clients()}
-    parts |= {"features": features(outcomes), "exceptions": exceptions()}
+    parts |= {"features": features(outcomes), "exceptions": exceptions(), "variables": variables()}
     there = {name for name, _ in PART.findall(page)}
     assert there == parts.keys(), f"the page has parts for {sorted(there)}, not for {sorted(parts)}"
     return PART.sub(lambda part: f"{part[1]}{part[2]}{parts[part[1]]}\n", page)
@@ -40,17 +40,18 @@ def snippets(client):
 
 def features(outcomes):
     """The table of clients and features."""
-    rows = [["client", "service named by", *matrix.FEATURES]]
+    rows = [["client", "over http by", "over https by", *matrix.FEATURES]]
     for client in matrix.clients():
         cells = [cell(client, feature, outcomes) for feature in matrix.FEATURES]
-        rows.append([client.title, ", ".join(client.identities), *cells])
+        rows.append([client.title, ", ".join(client.http), ", ".join(client.https), *cells])
     return table(rows)
 
 
 def cell(client, feature, outcomes):
-    """One client's feature by all its ways of identity; `None` are those that did not run."""
-    ran = {run.identity: outcomes.get((run, feature)) for run in matrix.runs() if run.client == client}
-    failed = [identity for identity, outcome in ran.items() if outcome and outcome.wrong]
+    """One client's feature by all its ways of identity, over both transports; `None` are those that did not run."""
+    runs = [run for run in matrix.runs() if run.client == client and feature in run.features]
+    ran = {f"{run.identity} over {run.transport}": outcomes.get((run, feature)) for run in runs}
+    failed = [way for way, outcome in ran.items() if outcome and outcome.wrong]
     if failed:
         return f"FAIL ({', '.join(failed)})"
     if not all(ran.values()):
@@ -65,6 +66,15 @@ def exceptions():
     rows = [["client", "no profile for the model", "throttled by Bedrock", "attempts until then"]]
     for client in matrix.clients():
         rows.append([client.title, f"`{client.unmapped}`", f"`{client.throttled}`", str(client.attempts)])
+    return table(rows)
+
+
+def variables():
+    """How each client is given what it identifies itself by, and what it trusts."""
+    rows = [["client", "a service key goes into", "a CA of one's own goes into"]]
+    for client in matrix.clients():
+        key = f"`{client.key}`" if client.key.startswith("AWS_") else "code, below"
+        rows.append([client.title, key, f"`{client.ca}`"])
     return table(rows)
 
 

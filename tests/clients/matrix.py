@@ -1,4 +1,5 @@
-"""Every client that has a program, by each way of identity it has: each feature once, through one gateway.
+"""Every client that has a program, by each way of identity it has, over http and over https: each feature once, through
+a gateway for each transport.
 
 What a client tells its user must be what the gateway's metrics gained for the client's service. The manifest is
 clients.toml; what is said between runner and program is in programs/protocol.py.
@@ -13,11 +14,12 @@ import time
 import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import starmap
 from pathlib import Path
 
 import gateway
+import issued
 from calls import CLAUDE, profile_arn
 
 HERE = Path(__file__).parent
@@ -37,6 +39,10 @@ FEATURES = (
     "throttled",
     "cancelled",
 )
+
+# Those that show that identity and transport hold, where a client plays the rest by its other ways.
+ESSENTIAL = ("converse", "converse-stream", "invoke", "invoke-stream", "unmapped")
+TRANSPORTS = ("http", "https")
 
 # How long a program may take for one answer, its start and its client's retries included, on a busy machine.
 ANSWER_SECONDS = 180
@@ -75,10 +81,14 @@ class Client:
     title: str
     program: str
     language: str
-    identities: tuple
+    http: tuple
+    https: tuple
+    ca: str
     unmapped: str
     throttled: str
     attempts: int
+    key: str = "SERVICE_KEY"
+    thorough: bool = False
 
     def command(self):
         program = PROGRAMS / self.program
@@ -92,14 +102,21 @@ class Client:
 
 @dataclass(frozen=True)
 class Run:
-    """A client with one way of identity, and a service to itself."""
+    """A client with one way of identity over one transport, and a service to itself."""
 
     client: Client
     identity: str
+    transport: str
 
     @property
     def service(self):
-        return f"{self.client.name}-{self.identity}"
+        return f"{self.client.name}-{self.identity}" + ("-https" if self.transport == "https" else "")
+
+    @property
+    def features(self):
+        """What it plays."""
+        usual = self.transport == "http" and self.identity != "sigv4"
+        return FEATURES if usual or self.client.thorough else ESSENTIAL
 
 
 @dataclass
@@ -117,40 +134,74 @@ class Outcome:
 def clients():
     """The clients of the manifest."""
     tables = tomllib.loads((HERE / "clients.toml").read_text())
-    return [Client(name, **table | {"identities": tuple(table["identities"])}) for name, table in tables.items()]
+    return [
+        Client(name, **table | {transport: tuple(table[transport]) for transport in TRANSPORTS})
+        for name, table in tables.items()
+    ]
 
 
 def runs():
-    return [Run(client, identity) for client in clients() for identity in client.identities]
+    return [
+        Run(client, identity, transport)
+        for client in clients()
+        for transport in TRANSPORTS
+        for identity in getattr(client, transport)
+    ]
 
 
 def play(endpoint, folder, wanted):
     """Runs the programs on their features (`wanted`: run to features), and returns the outcome of each of them."""
-    config = gateway.write_config(folder, endpoint, "".join(starmap(service_table, enumerate(wanted))))
-    keys = {run: make_key(config, run.service) for run in wanted if run.identity == "key"}
-    served = gateway.serve(config, gateway.SIMULATOR_CREDENTIALS)
-    with served as running, ThreadPoolExecutor(PROGRAMS_AT_A_TIME) as pool:
-        played = [pool.submit(play_run, running, folder, run, keys.get(run), wanted[run]) for run in wanted]
-        return {(run, feature): outcome for run, of in zip(wanted, played) for feature, outcome in of.result().items()}
+    with ExitStack() as stack:
+        gateways = {}
+        for transport in {run.transport for run in wanted}:
+            config, keys = prepare(endpoint, folder / transport, [run for run in wanted if run.transport == transport])
+            served = gateway.serve(config, gateway.SIMULATOR_CREDENTIALS)
+            gateways[transport] = stack.enter_context(served), keys
+        pool = stack.enter_context(ThreadPoolExecutor(PROGRAMS_AT_A_TIME))
+
+        def start(run):
+            running, keys = gateways[run.transport]
+            return pool.submit(play_run, running, folder, (run, keys.get(run)), wanted[run])
+
+        played = {run: start(run) for run in wanted}
+        return {(run, feature): outcome for run, of in played.items() for feature, outcome in of.result().items()}
 
 
-def service_table(number, run):
+def prepare(endpoint, folder, runs):
+    """Makes what the gateway of one transport needs, and returns its config and the keys of the runs that have one."""
+    folder.mkdir()
+    issued.secure(folder)
     # The simulated Bedrock knows any application inference profile as one of this model.
-    return f'[services.{run.service}.profiles]\n"{CLAUDE}" = "{profile_arn(f"{number:012}")}"\n'
+    tables = [
+        f'[services.{run.service}.profiles]\n"{CLAUDE}" = "{profile_arn(f"{number:012}")}"\n'
+        for number, run in enumerate(runs)
+    ]
+    tls = issued.TLS if runs[0].transport == "https" else ""
+    config = gateway.write_config(folder, endpoint, "".join(tables), listen=tls, identity=issued.SECRETS_KEY)
+    make = {"key": issued.bearer, "sigv4": issued.sigv4}
+    return config, {run: make[run.identity](config, run.service) for run in runs if run.identity in make}
 
 
-def make_key(config, service):
-    command = [gateway.TOLLGATE, "--config", config, "keys", "create", "--service", service]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
+def environment(running, folder, run, key):
+    """How a program is told where the gateway is, and what it is to identify itself by."""
+    said = {"BASE_URL": f"{running.data}/s/{run.service}" if run.identity == "path" else running.data}
+    if run.transport == "https":
+        said[run.client.ca] = str(folder / "https/tls/ca.pem")
+    match run.identity:
+        case "header":
+            said["SERVICE"] = run.service
+        case "key":
+            said[run.client.key] = key.secret
+        case "sigv4":
+            said |= {"AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": key.secret}
+    return said
 
 
-def play_run(running, folder, run, key, features):
-    """Starts one program, and asks it for one feature after the other."""
-    base_url = f"{running.data}/s/{run.service}" if run.identity == "path" else running.data
-    env = {"BASE_URL": base_url} | ({"SERVICE": run.service} if run.identity == "header" else {})
-    env |= {"SERVICE_KEY": key} if key else {}
+def play_run(running, folder, of, features):
+    """Starts one program, and asks it for one feature after the other; `of` is the run, and its key."""
+    run, key = of
     outcomes = {}
-    with Program(run, env, folder) as program:
+    with Program(run, environment(running, folder, run, key), folder) as program:
         for feature in features:
             before = books(running, run.service)
             try:

@@ -1,4 +1,4 @@
-"""Every client, as the manual says: each (client, way of identity, feature) is a test of its own."""
+"""Every client, as the manual says: each (client, way of identity, transport, feature) is a test of its own."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 import manual
 import matrix
 
-CASES = {f"{run.service}-{feature}": (run, feature) for run in matrix.runs() for feature in matrix.FEATURES}
+CASES = {f"{run.service}-{feature}": (run, feature) for run in matrix.runs() for feature in run.features}
 # Every fault, as the gateway's own test has it.
 FAULT = re.compile(r'"(\d{3}) (\w+Exception) (\w+)"')
 

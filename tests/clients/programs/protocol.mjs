@@ -6,9 +6,6 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
-// A service key goes where these libraries look for a Bedrock API key; before their clients are made.
-if (process.env.SERVICE_KEY) process.env.AWS_BEARER_TOKEN_BEDROCK = process.env.SERVICE_KEY;
-
 export const CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 /** A model that no service has a profile for. */
 export const UNMAPPED = "anthropic.claude-3-opus-20240229-v1:0";
