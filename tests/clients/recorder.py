@@ -107,6 +107,8 @@ class Handler(BaseHTTPRequestHandler):
     """Converse gets an answer, InvokeModel its own body back, everything else an empty object."""
 
     protocol_version = "HTTP/1.1"
+    # An answer is written in two pieces, of which the second would wait for the first to be acknowledged.
+    disable_nagle_algorithm = True
 
     def do_POST(self):
         length = int(self.headers.get("content-length", 0))
