@@ -37,6 +37,16 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(manual.features(outcomes))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_secret_is_said():
+    """No line that any gateway of the session has written, and none of its metrics, holds a secret that was used."""
+    planted = [f"a tg_{'0aZ' * 16}0 key", *(f"a {secret} secret" for secret in gateway.SECRETS)]
+    assert gateway.secrets_in(["nothing", *planted]) == planted
+    yield
+    assert len(gateway.SAID) > 0 or not gateway.METRICS
+    assert not gateway.secrets_in([*gateway.SAID, *gateway.METRICS.values()])
+
+
 @pytest.fixture(scope="session")
 def demo():
     """A gateway in front of the simulated Bedrock."""

@@ -25,6 +25,13 @@ SIMULATOR_CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "no-secret-but-agreed-with-the-simulator",
 }
 
+# What no gateway of this session may ever say: these, and whatever has the form of a key or of a private key.
+SECRETS = {GATEWAY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"], SIMULATOR_CREDENTIALS["AWS_SECRET_ACCESS_KEY"]}
+SECRET_FORMS = re.compile(r"tg_[0-9A-Za-z]{49}|-----BEGIN[A-Z ]*PRIVATE KEY")
+# Every line that they have written, and the last text of each one's metrics.
+SAID = []
+METRICS = {}
+
 SAMPLE = re.compile(r"^tollgate_(\w+?)\{(.*)\} (\d+)$", re.MULTILINE)
 LABEL = re.compile(r'(\w+)="([^"]*)"')
 
@@ -41,7 +48,8 @@ class Gateway:
     def metrics(self):
         """The text of /metrics."""
         with urllib.request.urlopen(f"{self.admin}/metrics", timeout=5) as answer:
-            return answer.read().decode()
+            METRICS[self.admin] = answer.read().decode()
+        return METRICS[self.admin]
 
     def counter(self, name, *labels):
         """One counter of /metrics, its samples keyed by the values of those labels."""
@@ -63,6 +71,11 @@ class Gateway:
     def tokens(self):
         """The tokens gained, by service, source model and kind."""
         return self.gains("tokens_total", "service", "model", "kind")
+
+
+def secrets_in(texts):
+    """The texts that hold a secret."""
+    return [text for text in texts if SECRET_FORMS.search(text) or any(secret in text for secret in SECRETS)]
 
 
 @contextmanager
@@ -140,6 +153,7 @@ def first_line(running, stream, wanted):
 
     def read():
         for line in stream:
+            SAID.append(line)
             if not found.is_set():
                 lines.append(line)
                 if wanted(line):

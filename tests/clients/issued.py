@@ -23,6 +23,7 @@ def secure(folder: Path):
     """Makes `secrets.key`, and a certificate in `tls` of which `tls/ca.pem` is the CA."""
     tollgate("certs", "self-signed", "--out", folder / "tls")
     tollgate("keys", "secrets-key", "--out", folder / "secrets.key")
+    gateway.SECRETS.add((folder / "secrets.key").read_text().strip())
 
 
 def bearer(config, service, *options):
