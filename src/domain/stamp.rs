@@ -14,6 +14,16 @@ pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
     text
 }
 
+/// Returns a UTC time to the second, by RFC 3339: `2026-01-02T03:04:05Z`.
+pub(crate) fn rfc3339_seconds(at: OffsetDateTime) -> String {
+    let mut text = String::with_capacity(20);
+    push_date(&mut text, at, "-");
+    text.push('T');
+    push_time(&mut text, at, ":");
+    text.push('Z');
+    text
+}
+
 /// Returns a UTC time as `x-amz-date` has it: `20260102T030405Z`.
 pub(crate) fn amz_date(at: OffsetDateTime) -> String {
     let mut text = String::with_capacity(16);

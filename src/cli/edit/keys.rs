@@ -3,7 +3,7 @@
 use super::{ServicesEditor, text_of};
 use crate::cli::Failure;
 use crate::config::{KeyLimits, KeySpec, Proof};
-use crate::domain::stamp::rfc3339;
+use crate::domain::stamp::rfc3339_seconds;
 use crate::domain::{ModelPattern, Operation, ServiceName};
 use crate::hex::hex;
 use crate::vault::Sealed;
@@ -33,7 +33,7 @@ pub(in crate::cli) fn key_table(key: &KeySpec) -> Table {
     };
     let KeyLimits { expires, operations, models } = &key.limits;
     if let Some(end) = expires {
-        table.insert("expires", toml_edit::value(rfc3339(*end).replace(".000Z", "Z")));
+        table.insert("expires", toml_edit::value(rfc3339_seconds(*end)));
     }
     if !operations.is_empty() {
         let names: Array = operations.iter().map(|operation| Operation::name(*operation)).collect();

@@ -62,7 +62,7 @@ pub(super) fn rotate(context: &mut Context<'_>, args: &RotateArgs) -> Result<(),
     editor.add_key(&service, &KeySpec { limits, ..old })?;
     editor.add_key(&service, &new.spec)?;
     let file = editor.save()?;
-    let end = crate::domain::stamp::rfc3339(end);
+    let end = crate::domain::stamp::rfc3339_seconds(end);
     let note = format!(
         "key {} counts until {end}; both are in {}; the key is shown only this once",
         found.id,

@@ -3,7 +3,7 @@
 use crate::cli::{Context, Failure, Format, ledger, write_json};
 use crate::clock::Clock;
 use crate::config::{KeyLimits, Proof, ServiceSpec, load_files};
-use crate::domain::stamp::rfc3339;
+use crate::domain::stamp::rfc3339_seconds;
 use crate::domain::{ModelPattern, Operation, ServiceName};
 use crate::keys::bearer_id;
 use crate::ledger::report;
@@ -101,7 +101,7 @@ fn of_service<'a>(
         Listed {
             service: &service.name,
             kind,
-            expires: expires.map(rfc3339),
+            expires: expires.map(rfc3339_seconds),
             is_expired: expires.is_some_and(|end| end <= now),
             operations: limits
                 .into_iter()
@@ -109,7 +109,7 @@ fn of_service<'a>(
                 .map(|one| Operation::name(*one))
                 .collect(),
             models: limits.into_iter().flat_map(|limits| &limits.models).map(ModelPattern::as_str).collect(),
-            last_used: used.get(&key_id).copied().map(rfc3339),
+            last_used: used.get(&key_id).copied().map(rfc3339_seconds),
             key_id,
         }
     };

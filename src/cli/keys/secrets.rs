@@ -58,8 +58,9 @@ pub(super) fn make(context: &mut Context<'_>, args: &SecretsKeyArgs) -> Result<(
     rand::fill(key.as_mut_slice()).ok().context("cannot get random bits from the operating system")?;
     let line = Material::line(&key);
     file.write_all(line.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all())?;
-    let shown = args.out.display();
-    writeln!(context.out, "wrote {shown}; name it with `secrets_key_file = \"{shown}\"` under [identity]")?;
+    let (shown, whole) = (args.out.display(), std::path::absolute(&args.out)?);
+    let whole = whole.display();
+    writeln!(context.out, "wrote {shown}; name it with `secrets_key_file = \"{whole}\"` under [identity]")?;
     Ok(())
 }
 

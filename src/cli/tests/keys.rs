@@ -54,10 +54,7 @@ fn a_key_may_have_an_end_and_limits() {
     assert!(text.contains(&table.join("\n")), "{output}\n{text}");
     assert!(text.contains("# Pays for checkout.") && text.contains("# the end"), "{text}");
     let listed = place.run(&["keys", "list"]).unwrap();
-    assert!(
-        listed.starts_with("SERVICE  KEY ID            KIND    EXPIRES                   FOR\n"),
-        "{listed}"
-    );
+    assert!(listed.starts_with("SERVICE  KEY ID            KIND    EXPIRES               FOR\n"), "{listed}");
     assert!(listed.contains("Converse m.*"), "{listed}");
     for past in ["2020-01-01", "0s", "2020-01-01T00:00:00Z"] {
         let error = place.run(&["keys", "create", "--service", "a", "--expires", past]).unwrap_err();
@@ -176,7 +173,7 @@ fn a_key_that_has_ended_is_rotated_into_one_that_counts() {
     assert!(error.starts_with("error: key abababababababab has ended\nhint: "), "{error}");
     assert_eq!(place.text(), services);
     place.run(&["keys", "rotate", "abab", "--expires", "90days"]).unwrap();
-    assert!(place.run(&["keys", "list"]).unwrap().contains("2020-01-01T00:00:00.000Z (over)"));
+    assert!(place.run(&["keys", "list"]).unwrap().contains("2020-01-01T00:00:00Z (over)"));
 }
 
 /// Returns the id of the only key.
