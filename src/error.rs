@@ -10,7 +10,7 @@ use crate::intake::IntakeError;
 use crate::ledger::journal::JournalUnavailable;
 use crate::operation::OperationError;
 use crate::own_profiles::OwnProfilesError;
-use crate::request_metadata::TooOften;
+use crate::request_metadata::Unstampable;
 use crate::resolve::ResolveError;
 use axum::body::Body;
 use http::header::{CONNECTION, CONTENT_TYPE};
@@ -80,9 +80,9 @@ pub enum GatewayError {
     /// The body did not come as it should.
     #[error(transparent)]
     Intake(#[from] IntakeError),
-    /// The body hides its request metadata.
+    /// The body takes no request metadata.
     #[error(transparent)]
-    Metadata(#[from] TooOften),
+    Metadata(#[from] Unstampable),
     /// Upstream gave no answer.
     #[error(transparent)]
     Forward(#[from] ForwardError),
@@ -166,7 +166,7 @@ impl GatewayError {
             Self::Intake(IntakeError::TooLarge { .. }) => {
                 Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLargeException", "body_too_large")
             }
-            Self::Metadata(TooOften) | Self::Intake(IntakeError::Broken | IntakeError::Stalled) => {
+            Self::Metadata(_) | Self::Intake(IntakeError::Broken | IntakeError::Stalled) => {
                 Fault::invalid("body_unreadable")
             }
             Self::Forward(ForwardError::Unreachable(_) | ForwardError::Credentials) => {
@@ -267,7 +267,7 @@ mod tests {
             (too_large.into(), "413 RequestEntityTooLargeException body_too_large"),
             (IntakeError::Broken.into(), "400 ValidationException body_unreadable"),
             (IntakeError::Stalled.into(), "400 ValidationException body_unreadable"),
-            (TooOften.into(), "400 ValidationException body_unreadable"),
+            (Unstampable::TooOften.into(), "400 ValidationException body_unreadable"),
             (
                 ForwardError::Unreachable(text()).into(),
                 "503 ServiceUnavailableException upstream_unreachable",

@@ -11,7 +11,7 @@
 //! - Metadata that is no JSON object, or has more than 64 entries, gives way to the stamp; so does `null`, which says nothing.
 //! - A body that has the member several times has each stamped, since nothing tells which of them counts; more than 64 times,
 //!   it is refused.
-//! - A body that is no JSON object passes as it is, for Bedrock to refuse.
+//! - A body that is no JSON object is refused: nobody knows what another parser would make of it.
 
 use crate::domain::{RequestId, ServiceName};
 use crate::intake::RequestBody;
@@ -63,10 +63,16 @@ pub struct Stamped {
 /// What is to stand in the place of a span.
 type Edit = (Range<usize>, Bytes);
 
-/// A body names its request metadata again and again, which hides what it says of them.
+/// Why a body takes no stamp. It is not let through without: a parser less strict than ours might see what it hides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the body has the member requestMetadata more than 64 times: once will do")]
-pub struct TooOften;
+pub enum Unstampable {
+    /// It is no JSON object, or something follows it.
+    #[error("the body must be one JSON object: the gateway puts request metadata of this service's into it")]
+    NoObject,
+    /// It names its request metadata again and again.
+    #[error("the body has the member requestMetadata more than 64 times: once will do")]
+    TooOften,
+}
 
 /// Metadata with the stamp in it.
 struct Merged {
@@ -91,8 +97,8 @@ impl Stamp<'_> {
     /// Puts the stamp into the body; its length and SHA-256 are computed anew, where it changes.
     ///
     /// # Errors
-    /// The body has the member more often than is looked at; it is as it was.
-    pub async fn body(&self, body: &mut RequestBody) -> Result<Stamped, TooOften> {
+    /// The body takes no stamp; it is as it was.
+    pub async fn body(&self, body: &mut RequestBody) -> Result<Stamped, Unstampable> {
         let (edits, stamped) = self.edits(&body.pieces)?;
         if edits.is_empty() {
             return Ok(stamped);
@@ -111,11 +117,11 @@ impl Stamp<'_> {
     }
 
     /// Returns what is to stand in the place of which span of a body, in ascending order.
-    fn edits(&self, pieces: &[Bytes]) -> Result<(Vec<Edit>, Stamped), TooOften> {
+    fn edits(&self, pieces: &[Bytes]) -> Result<(Vec<Edit>, Stamped), Unstampable> {
         let mut stamped = Stamped::default();
-        let Some(members) = members(pieces, |name| name == MEMBER) else { return Ok((Vec::new(), stamped)) };
+        let members = members(pieces, |name| name == MEMBER).ok_or(Unstampable::NoObject)?;
         if members.is_cut {
-            return Err(TooOften);
+            return Err(Unstampable::TooOften);
         }
         if members.found.is_empty() {
             let Merged { text, stamped } = self.merged(b"", usize::MAX);

@@ -5,7 +5,7 @@ use super::exchange::Call;
 use crate::domain::Operation;
 use crate::intake::RequestBody;
 use crate::metrics::StampPlace;
-use crate::request_metadata::{Stamp, TooOften};
+use crate::request_metadata::{Stamp, Unstampable};
 use http::HeaderMap;
 
 impl Gateway {
@@ -15,7 +15,7 @@ impl Gateway {
         call: &Call,
         headers: &mut HeaderMap,
         body: &mut RequestBody,
-    ) -> Result<(), TooOften> {
+    ) -> Result<(), Unstampable> {
         let service = &call.route.service;
         if !service.stamp_request_metadata {
             return Ok(());
