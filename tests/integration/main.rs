@@ -55,6 +55,8 @@ mod idling;
 #[cfg(test)]
 mod init;
 #[cfg(test)]
+mod key_uses;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod leaving;
