@@ -32,7 +32,7 @@ pub use keys::{KeyLimits, KeySpec, Proof};
 pub(crate) use load::load_looking;
 pub use load::{Loaded, load, load_access, load_edited, load_files, load_secrets, load_settings};
 pub use proxies::{Proxies, Proxy};
-pub(crate) use services::operation;
+pub(crate) use services::{operation, pattern};
 pub use tls::{CertificateFiles, ClientAuth, ClientTrust, TlsSettings, TlsVersion};
 
 use crate::domain::{

@@ -13,7 +13,7 @@ pub use token::{
 };
 
 use crate::config::{KeyLimits, Proof, ServicesFile};
-use crate::domain::{ModelPattern, Operation, ServiceName};
+use crate::domain::{Operation, ServiceName, fits_any};
 use crate::hex::hex;
 use crate::vault::{Material, Unwrap, Vault, VaultError};
 use secrecy::{ExposeSecret, SecretString};
@@ -152,8 +152,7 @@ impl Key {
 
     /// Tells whether the key may be used for a model.
     pub fn may_call(&self, model: &str) -> bool {
-        let models: &[ModelPattern] = &self.limits.models;
-        models.is_empty() || models.iter().any(|pattern| pattern.fits(model))
+        fits_any(&self.limits.models, model)
     }
 }
 

@@ -88,11 +88,6 @@ impl Vault {
         Ok(Self { keys: plain.collect::<Result<_, _>>()? })
     }
 
-    /// Tells whether there is no key.
-    pub fn is_locked(&self) -> bool {
-        self.keys.is_empty()
-    }
-
     /// Seals a secret for what `context` names: it is opened under that name alone.
     ///
     /// # Errors

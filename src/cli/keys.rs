@@ -5,7 +5,7 @@ mod list;
 mod secrets;
 
 use super::{Context, Failure, service_name};
-use crate::config::load;
+use crate::config::{load, operation, pattern};
 use crate::domain::{ModelPattern, Operation, ServiceName};
 use crate::keys::ACCESS_KEY_PREFIX;
 use clap::{Args, Subcommand, ValueEnum};
@@ -131,15 +131,6 @@ fn revoke(context: &mut Context<'_>, key: &str) -> Result<(), Failure> {
     // A running gateway takes files up whole: while another is wrong, it goes on with the key.
     load(&context.config, context.env.clone())?;
     Ok(())
-}
-
-/// Reads an operation's name for clap.
-fn operation(name: &str) -> Result<Operation, String> {
-    crate::config::operation(name)
-}
-
-fn pattern(text: &str) -> Result<ModelPattern, String> {
-    ModelPattern::parse(text).map_err(|error| format!("'{text}' is {error}"))
 }
 
 fn end(text: &str) -> Result<End, String> {

@@ -91,7 +91,7 @@ pub(crate) fn operation(name: &str) -> Result<Operation, String> {
     })
 }
 
-pub(super) fn pattern(text: &str) -> Result<ModelPattern, String> {
+pub(crate) fn pattern(text: &str) -> Result<ModelPattern, String> {
     ModelPattern::parse(text).map_err(|error| format!("'{text}' is {error}"))
 }
 

@@ -5,9 +5,7 @@ use time::{Date, Month, OffsetDateTime};
 /// Returns a UTC time to the millisecond, by RFC 3339: `2026-01-02T03:04:05.678Z`.
 pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
     let mut text = String::with_capacity(24);
-    push_date(&mut text, at, "-");
-    text.push('T');
-    push_time(&mut text, at, ":");
+    push_moment(&mut text, at);
     text.push('.');
     push(&mut text, u32::from(at.millisecond()), 100);
     text.push('Z');
@@ -17,9 +15,7 @@ pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
 /// Returns a UTC time to the second, by RFC 3339: `2026-01-02T03:04:05Z`.
 pub(crate) fn rfc3339_seconds(at: OffsetDateTime) -> String {
     let mut text = String::with_capacity(20);
-    push_date(&mut text, at, "-");
-    text.push('T');
-    push_time(&mut text, at, ":");
+    push_moment(&mut text, at);
     text.push('Z');
     text
 }
@@ -45,6 +41,13 @@ pub(crate) fn parse_amz_date(stamp: &str) -> Option<OffsetDateTime> {
     let month = Month::try_from(part(4..6)?).ok()?;
     let date = Date::from_calendar_date(year, month, part(6..8)?).ok()?;
     Some(date.with_hms(part(9..11)?, part(11..13)?, part(13..15)?).ok()?.assume_utc())
+}
+
+/// Writes date and time as RFC 3339 has them, to the second.
+fn push_moment(text: &mut String, at: OffsetDateTime) {
+    push_date(text, at, "-");
+    text.push('T');
+    push_time(text, at, ":");
 }
 
 fn push_date(text: &mut String, at: OffsetDateTime, between: &str) {
