@@ -14,11 +14,14 @@ use crate::domain::Peer;
 use crate::keys::{KEY_PREFIX, Key, Keyring, is_access_key_id};
 use crate::operation::decode;
 use authorization::Authorization;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 use std::net::IpAddr;
 use std::sync::Arc;
 use time::OffsetDateTime;
+
+/// Where Anthropic's clients put a key.
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// What a request shows of its caller.
 #[derive(Debug, Clone, Copy)]
@@ -234,7 +237,7 @@ fn sent_keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
     let api_key =
-        headers.get_all("x-api-key").into_iter().filter_map(|value| value.to_str().ok()).map(str::trim);
+        headers.get_all(X_API_KEY).into_iter().filter_map(|value| value.to_str().ok()).map(str::trim);
     bearer.chain(api_key).filter(|token| token.starts_with(KEY_PREFIX))
 }
 

@@ -87,7 +87,8 @@ fn model_call<'a>(method: &Method, path: &'a str) -> Result<Option<(Operation, &
         "invoke-with-bidirectional-stream" => None,
         _ => return Ok(None),
     };
-    let Some((prefix, id)) = head.split_once("/model/") else { return Ok(None) };
+    let after_prefix = head.strip_prefix("/model/").map(|id| ("", id)).or_else(|| head.split_once("/model/"));
+    let Some((prefix, id)) = after_prefix else { return Ok(None) };
     if method != Method::POST {
         return Err(OperationError::Unknown);
     }

@@ -31,7 +31,8 @@ mod tests;
 use crate::domain::{MissingReason, ModelId, Operation, Tokens, Unit, Usage, UsageSource};
 use body::Statement;
 use bytes::Bytes;
-use family::{Billed, Family};
+use family::Billed;
+pub use family::Family;
 use headers::HeaderCounts;
 use http::HeaderMap;
 pub use picture::picture;
@@ -121,7 +122,17 @@ impl Tap {
         headers: &HeaderMap,
         request_text_bytes: u64,
     ) -> Self {
-        let family = family::of(model);
+        Self::of_family(operation, Family::of(model), status, headers, request_text_bytes)
+    }
+
+    /// Does the same for a model whose family is known.
+    pub fn of_family(
+        operation: Operation,
+        family: &'static Family,
+        status: u16,
+        headers: &HeaderMap,
+        request_text_bytes: u64,
+    ) -> Self {
         let is_invoke =
             matches!(operation, Operation::InvokeModel | Operation::InvokeModelWithResponseStream);
         let head = if is_invoke { HeaderCounts::of(headers) } else { HeaderCounts::default() };
@@ -143,8 +154,8 @@ impl Tap {
             family,
             request_text_bytes,
             head,
-            service_tier: tier("x-amzn-bedrock-service-tier"),
-            latency_tier: tier("x-amzn-bedrock-performanceconfig-latency"),
+            service_tier: tier(headers::SERVICE_TIER),
+            latency_tier: tier(headers::LATENCY),
             body,
         }
     }
@@ -208,14 +219,18 @@ impl Tap {
     /// Returns what is known of a body that broke off.
     fn cut(self, text_bytes: u64) -> Reading {
         let mut raw = Statements::default();
-        raw.put_counts("headers", &self.head);
+        if !self.head.is_empty() {
+            raw.put_counts("headers", &self.head);
+        }
         let early = Tokens { output: None, ..self.head.tokens() };
         Reading { raw: raw.into_raw(), ..self.estimate(early, text_bytes) }
     }
 
     /// Returns what the body and the head state; the body may have been no use for the given reason.
     fn stated(mut self, body: Result<Statement, MissingReason>, mut raw: Statements) -> Reading {
-        raw.put_counts("headers", &self.head);
+        if !self.head.is_empty() {
+            raw.put_counts("headers", &self.head);
+        }
         let head = self.head.tokens();
         let reason = body.as_ref().err().copied().unwrap_or(MissingReason::NoStatement);
         let Statement { mut usage, source, service_tier, latency_tier, invoked_model } =

@@ -1,10 +1,14 @@
 //! The limit of its output that a request states, wherever its API puts it.
 
 use bytes::Bytes;
-use memchr::memmem;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 /// How every API of Bedrock's begins the member that limits output tokens.
 const START: &[u8] = b"\"max";
+
+/// The same, ready to be looked for.
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(START));
 
 /// The rest of that member's names: Converse and Nova; Messages, Mistral, Cohere and AI21; Nova; Titan; Llama; `OpenAI`;
 /// Claude's old completions (Bedrock user guide, inference request parameters of each family).
@@ -38,7 +42,7 @@ fn seam(pair: &[Bytes]) -> Vec<u8> {
 
 /// Looks in one piece; a number that its end may have cut off does not count.
 fn find(piece: &[u8]) -> Option<u64> {
-    memmem::find_iter(piece, START).find_map(|at| {
+    FINDER.find_iter(piece).find_map(|at| {
         let rest = piece.get(at + START.len()..)?;
         let name = NAMES.into_iter().find(|name| rest.starts_with(name))?;
         let value = rest.get(name.len()..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();

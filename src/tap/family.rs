@@ -40,7 +40,7 @@ pub(super) enum Billed {
 
 /// One family of models.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Family {
+pub struct Family {
     /// How its foundation-model ids begin.
     pub(super) prefix: &'static str,
     /// Where InvokeModel says what it used.
@@ -105,8 +105,10 @@ pub(super) const FAMILIES: [Family; 29] = [
 /// A model of which nothing is known; every spelling of usage is read for it.
 pub(super) const OTHER: Family = tokens("", Place::Usage);
 
-/// Returns the model's family.
-pub(super) fn of(model: Option<&ModelId>) -> &'static Family {
-    let id = model.map(ModelId::foundation_model).unwrap_or_default();
-    FAMILIES.iter().find(|family| id.starts_with(family.prefix)).unwrap_or(&OTHER)
+impl Family {
+    /// Returns the family of a model; of none, one of which nothing is known.
+    pub fn of(model: Option<&ModelId>) -> &'static Self {
+        let id = model.map(ModelId::foundation_model).unwrap_or_default();
+        FAMILIES.iter().find(|family| id.starts_with(family.prefix)).unwrap_or(&OTHER)
+    }
 }

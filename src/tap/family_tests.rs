@@ -1,7 +1,7 @@
 //! One body and, where the family streams, one stream per row of the family table.
 
 use super::End;
-use super::family::{FAMILIES, OTHER, of};
+use super::family::{FAMILIES, Family, OTHER};
 use super::fixtures::{chunk, read_body, read_stream, tokens};
 use crate::domain::{ModelId, Operation, Unit, UsageSource};
 
@@ -127,7 +127,7 @@ fn every_family_states_its_usage_in_its_own_way() {
     for golden in &GOLDEN {
         let reading = read_body(Operation::InvokeModel, golden.model, golden.headers, golden.body);
         let model = golden.model;
-        assert_eq!(of(ModelId::parse(model).ok().as_ref()).prefix, golden.prefix, "{model}");
+        assert_eq!(Family::of(ModelId::parse(model).ok().as_ref()).prefix, golden.prefix, "{model}");
         assert_eq!(reading.usage.tokens, tokens(golden.tokens), "{model}");
         assert_eq!(reading.usage.units, golden.units, "{model}");
         assert_eq!((reading.source, reading.missing), (golden.source, None), "{model}");

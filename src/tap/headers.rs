@@ -1,9 +1,20 @@
 //! What the response's head says about usage.
 
 use crate::domain::Tokens;
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName};
 use serde::Serialize;
+
+const INPUT: HeaderName = HeaderName::from_static("x-amzn-bedrock-input-token-count");
+const OUTPUT: HeaderName = HeaderName::from_static("x-amzn-bedrock-output-token-count");
+const CACHE_READ: HeaderName = HeaderName::from_static("x-amzn-bedrock-cache-read-input-token-count");
+const CACHE_WRITE: HeaderName = HeaderName::from_static("x-amzn-bedrock-cache-write-input-token-count");
+
+/// The service tier that was used.
+pub(super) const SERVICE_TIER: HeaderName = HeaderName::from_static("x-amzn-bedrock-service-tier");
+
+/// The latency tier that was used.
+pub(super) const LATENCY: HeaderName = HeaderName::from_static("x-amzn-bedrock-performanceconfig-latency");
 
 /// Token counts of an InvokeModel response's headers.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -23,13 +34,18 @@ pub(super) struct HeaderCounts {
 
 impl HeaderCounts {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let count = |name: &str| text(headers, name)?.trim().parse().ok();
+        let count = |name: HeaderName| text(headers, name)?.trim().parse().ok();
         Self {
-            input: count("x-amzn-bedrock-input-token-count"),
-            output: count("x-amzn-bedrock-output-token-count"),
-            cache_read: count("x-amzn-bedrock-cache-read-input-token-count"),
-            cache_write: count("x-amzn-bedrock-cache-write-input-token-count"),
+            input: count(INPUT),
+            output: count(OUTPUT),
+            cache_read: count(CACHE_READ),
+            cache_write: count(CACHE_WRITE),
         }
+    }
+
+    /// Tells whether the headers say nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tokens() == Tokens::default()
     }
 
     /// Returns the counts; headers do not tell lifetimes apart, so all writes are for five minutes.
@@ -45,7 +61,7 @@ impl HeaderCounts {
 }
 
 /// Returns a header's value where it is text.
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
@@ -59,7 +75,7 @@ pub(super) fn is_plain(headers: &HeaderMap) -> bool {
 
 /// Tells whether the body is an event stream.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
-    let media_type = text(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+    let media_type = text(headers, CONTENT_TYPE).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/vnd.amazon.eventstream")
 }
