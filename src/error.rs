@@ -4,7 +4,7 @@
 
 use crate::domain::{Operation, RequestId, ServiceName};
 use crate::forward::ForwardError;
-use crate::gateway::{NotMade, RouteError};
+use crate::gateway::{NotMade, Reply, RouteError};
 use crate::identify::IdentifyError;
 use crate::intake::IntakeError;
 use crate::ledger::journal::JournalUnavailable;
@@ -12,7 +12,6 @@ use crate::operation::OperationError;
 use crate::own_profiles::OwnProfilesError;
 use crate::request_metadata::Unstampable;
 use crate::resolve::ResolveError;
-use axum::body::Body;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use std::sync::Arc;
@@ -185,10 +184,10 @@ impl GatewayError {
     }
 
     /// Returns the answer to the client.
-    pub fn into_response(self, id: RequestId) -> Response<Body> {
+    pub fn into_response(self, id: RequestId) -> Response<Reply> {
         let fault = self.fault();
         let body = serde_json::json!({ "message": self.to_string() }).to_string();
-        let mut response = Response::new(Body::from(body));
+        let mut response = Response::new(Reply::from(body));
         *response.status_mut() = fault.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

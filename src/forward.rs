@@ -16,18 +16,22 @@ mod proxy;
 pub mod sign;
 pub mod signers;
 mod trust;
+mod wire_path;
 
 pub use answer::{Answer, AnswerBroken};
 pub use client::Client;
 pub use outbound::Outbound;
 pub(crate) use proxy::root_cause;
 pub(crate) use trust::aws_trust;
+pub use wire_path::{Stem, WirePath};
 
 use crate::clock::Clock;
 use bytes::Bytes;
 use credentials::CredentialsCache;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue, Method, Response, Uri};
+use headers::Passing;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST};
+use http::{HeaderValue, Method, Response, Uri};
+use outbound::RequestHead;
 use sign::{Scope, Signable, SigningKeys};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,17 +69,17 @@ pub struct Outgoing<'a> {
     /// Who signs it.
     pub signer: &'a Arc<CredentialsCache>,
     /// The method.
-    pub method: Method,
+    pub method: &'a Method,
     /// Where it goes.
     pub endpoint: &'a Arc<Endpoint>,
     /// The region that the signature names.
     pub region: &'a str,
-    /// The path, encoded.
-    pub path: &'a str,
+    /// The path.
+    pub path: WirePath<'a>,
     /// The query as the client sent it, without `?`.
     pub query: Option<&'a str>,
-    /// The headers, filtered.
-    pub headers: HeaderMap,
+    /// What passes of the client's headers.
+    pub headers: Passing<'a>,
     /// The body's buffers.
     pub pieces: Vec<Bytes>,
     /// Their length together.
@@ -113,21 +117,35 @@ impl Forward {
         Self { client, keys: SigningKeys::default(), clock }
     }
 
-    /// Signs a request with its signer's credentials.
+    /// Lays a request out, and signs it with its signer's credentials.
     pub async fn sign(&self, outgoing: Outgoing<'_>) -> Result<Signed, ForwardError> {
         let credentials = outgoing.signer.get().await?;
-        let Outgoing { method, endpoint, path, query, mut headers, .. } = outgoing;
-        if method == Method::POST || outgoing.len > 0 {
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(outgoing.len));
-        }
-        let body_sha256 = &outgoing.sha256;
-        let signable = Signable { method: &method, path, query: query.unwrap_or_default(), body_sha256 };
+        let Outgoing { method, endpoint, region, path, query, headers, pieces, len, sha256, .. } = outgoing;
         let since_epoch = self.clock.since_epoch();
-        let scope = Scope { credentials: &credentials, region: outgoing.region, since_epoch };
-        sign::sign(signable, &mut headers, &self.keys, scope)
+        let signable =
+            Signable { method, path: &path, query: query.unwrap_or_default(), body_sha256: &sha256 };
+        let mut head = RequestHead::new(method, &path, query);
+        let mut signed = vec![(HOST.as_str(), endpoint.host.as_bytes())];
+        head.line(HOST.as_str(), endpoint.host.as_bytes());
+        head.line(ACCEPT_ENCODING.as_str(), b"identity");
+        for (name, value) in headers.iter() {
+            head.line(name.as_str(), value.as_bytes());
+            if sign::covers(name) {
+                signed.push((name.as_str(), value.as_bytes()));
+            }
+        }
+        if *method == Method::POST || len > 0 {
+            head.content_length(len);
+        }
+        let scope = Scope { credentials: &credentials, region, since_epoch };
+        let signature = sign::sign(signable, signed, &self.keys, scope)
             .map_err(|_| ForwardError::Unsendable("header"))?;
-        let request = Outbound::new(&method, path, query, &headers, outgoing.pieces);
-        Ok(Signed { endpoint: Arc::clone(endpoint), request })
+        head.line(sign::X_AMZ_DATE, signature.amz_date.as_bytes());
+        if let Some(token) = credentials.session_token() {
+            head.line(sign::X_AMZ_SECURITY_TOKEN, token.as_bytes());
+        }
+        head.line(AUTHORIZATION.as_str(), &signature.authorization);
+        Ok(Signed { endpoint: Arc::clone(endpoint), request: Outbound::new(head, pieces) })
     }
 
     /// Sends a request and waits for the head of its answer, `patience` at most.

@@ -10,6 +10,7 @@ mod labels;
 mod last_words;
 mod provision;
 mod relay;
+mod reply;
 mod route;
 mod scope;
 mod snapshot;
@@ -21,6 +22,8 @@ pub use clock_skew::ClockSkew;
 pub use held_frame::HeldFrame;
 pub(crate) use interrupted::interrupted;
 pub use provision::{NotMade, Provisioner};
+pub use relay::{Cut, Relay};
+pub use reply::Reply;
 pub use route::{Destination, Route, RouteError};
 pub use snapshot::{Basis, Setting, Snapshot};
 pub(crate) use swap::tell;
@@ -32,6 +35,7 @@ use crate::config::Ingress;
 use crate::discovery::Progress;
 use crate::domain::{RequestId, ServiceName};
 use crate::error::{GatewayError, X_AMZN_REQUESTID, X_TOLLGATE_REQUEST_ID, insert_id};
+use crate::forward::headers::Passing;
 use crate::forward::signers::Signers;
 use crate::forward::{Forward, Outgoing, headers};
 use crate::identify::{Caller, Covered, IdentifyError, Payload, Shown, identify};
@@ -44,12 +48,12 @@ use crate::resolve::ResolveError;
 use crate::shutdown::Shutdown;
 use crate::tap;
 use arc_swap::ArcSwap;
-use axum::body::Body;
 use departure::Departure;
 use exchange::{Call, Exchange};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
+use hyper::body::Incoming;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -120,12 +124,12 @@ struct Taken {
 }
 
 impl Gateway {
-    /// Answers a request: with upstream's answer, or with a fault of the gateway's own.
-    pub async fn handle(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
-        let (received, mut body) = self.receive(request);
+    /// Answers a request that came by a line: with upstream's answer, or with a fault of the gateway's own.
+    pub async fn handle(self: &Arc<Self>, request: Request<Incoming>, line: ClientLine) -> Response<Reply> {
+        let (mut received, mut body) = self.receive(request, line);
         let id = received.id;
         let awaits_leave = headers::expects_continue(&received.headers);
-        match self.answer(received, &mut body).await {
+        match self.answer(&mut received, &mut body).await {
             Ok(response) => response,
             Err((service, error)) => {
                 self.refused(id, service.as_ref(), &error);
@@ -137,9 +141,8 @@ impl Gateway {
         }
     }
 
-    fn receive(&self, request: Request<Body>) -> (Received, Body) {
-        let (mut head, body) = request.into_parts();
-        let line = head.extensions.remove::<ClientLine>().unwrap_or_default().of_version(head.version);
+    fn receive(&self, request: Request<Incoming>, line: ClientLine) -> (Received, Incoming) {
+        let (head, body) = request.into_parts();
         let since_epoch = self.clock.since_epoch();
         let received = Received {
             id: RequestId::new(since_epoch),
@@ -148,7 +151,7 @@ impl Gateway {
             method: head.method,
             uri: head.uri,
             headers: head.headers,
-            line,
+            line: line.of_version(head.version),
         };
         (received, body)
     }
@@ -156,23 +159,23 @@ impl Gateway {
     /// Finds out who calls what, and serves it. A refusal says whose call it was, where that is known.
     async fn answer(
         self: &Arc<Self>,
-        received: Received,
-        body: &mut Body,
-    ) -> Result<Response<Body>, (Option<ServiceName>, GatewayError)> {
+        received: &mut Received,
+        body: &mut Incoming,
+    ) -> Result<Response<Reply>, (Option<ServiceName>, GatewayError)> {
         if self.shutdown.stopping.is_cancelled() {
             return Err((None, GatewayError::Draining));
         }
         let snapshot = self.snapshot.load_full();
-        let uri = received.uri.clone();
-        let target = match operation::parse(&received.method, uri.path()) {
+        let (method, uri) = (received.method.clone(), received.uri.clone());
+        let target = match operation::parse(&method, uri.path()) {
             Ok(target) => target,
             Err(error) => {
-                let question = Question::parse(&received.method, uri.path());
+                let question = Question::parse(&method, uri.path());
                 let question = question.ok_or((None, error.into()))?;
-                return self.own_profiles(&received, &snapshot, &question, body).await;
+                return self.own_profiles(received, &snapshot, &question, body).await;
             }
         };
-        let (caller, taken) = self.know(&received, &snapshot, target.service, body).await?;
+        let (caller, taken) = self.know(received, &snapshot, target.service, body).await?;
         let service = caller.service.name.clone();
         let asked = Asked { snapshot: &snapshot, target, caller, taken };
         self.serve(received, asked, body).await.map_err(|error| (Some(service), error))
@@ -184,7 +187,7 @@ impl Gateway {
         received: &Received,
         snapshot: &Snapshot,
         path_service: Option<&str>,
-        body: &mut Body,
+        body: &mut Incoming,
     ) -> Result<(Caller, Option<Taken>), (Option<ServiceName>, GatewayError)> {
         let nobody = |error: GatewayError| (None, error);
         let (headers, peer) = (&received.headers, received.line.peer());
@@ -211,7 +214,7 @@ impl Gateway {
         &self,
         headers: &HeaderMap,
         snapshot: &Snapshot,
-        body: &mut Body,
+        body: &mut Incoming,
     ) -> Result<Taken, GatewayError> {
         let began_waiting = self.clock.instant();
         let body = intake::read(headers, body, snapshot.config.listen.body_limit_bytes).await?;
@@ -222,10 +225,10 @@ impl Gateway {
     /// Takes a service's call through the stages. What fails before it goes upstream is refused and has no record.
     async fn serve(
         self: &Arc<Self>,
-        received: Received,
+        received: &mut Received,
         asked: Asked<'_>,
-        body: &mut Body,
-    ) -> Result<Response<Body>, GatewayError> {
+        body: &mut Incoming,
+    ) -> Result<Response<Reply>, GatewayError> {
         let Asked { snapshot, target: Target { operation, resource, .. }, caller, taken } = asked;
         scope::check_operation(&caller, operation)?;
         let key = caller.key.as_deref();
@@ -245,7 +248,8 @@ impl Gateway {
             None => self.take_in(&received.headers, snapshot, body).await?,
         };
         scope::check_body(operation, &route, key, &body)?;
-        let call = Call {
+        // Boxed: it moves on to the end of the call.
+        let call = Box::new(Call {
             id: received.id,
             route: Arc::clone(&route),
             operation,
@@ -256,18 +260,16 @@ impl Gateway {
             picture: tap::picture(route.model(), &body.pieces),
             started: received.started,
             started_at: received.started_at,
-        };
-        let host = route.endpoint.host.clone();
-        let mut headers = headers::for_upstream(received.headers, &snapshot.config.identity.header, host);
-        self.stamp(&call, &mut headers, &mut body).await?;
+        });
+        self.stamp(&call, &mut received.headers, &mut body).await?;
         let outgoing = Outgoing {
             signer: &route.signer,
-            method: received.method,
+            method: &received.method,
             endpoint: &route.endpoint,
             region: route.region.as_str(),
-            path: &route.path(operation, resource),
+            path: route.path(operation, &resource),
             query: received.uri.query(),
-            headers,
+            headers: Passing::of(&received.headers, &snapshot.config.identity.header),
             pieces: body.pieces,
             len: body.len,
             sha256: body.sha256,
@@ -279,7 +281,7 @@ impl Gateway {
         }
         let exchange = Exchange::open(call, Arc::clone(&self.recorder), self.clock).await?;
         let (forward, around) = (Arc::clone(&self.forward), Arc::clone(&snapshot.around));
-        let departure = Departure::new(forward, request, exchange, around, received.line);
+        let departure = Departure::new(forward, request, exchange, around, received.line.clone());
         Ok(self.send(departure, received.id, &route).await)
     }
 
@@ -291,7 +293,7 @@ impl Gateway {
     }
 
     /// Waits for the answer; a client that leaves meanwhile does not take the call along.
-    async fn send(&self, departure: Departure, id: RequestId, route: &Route) -> Response<Body> {
+    async fn send(&self, departure: Departure, id: RequestId, route: &Route) -> Response<Reply> {
         let mut response = match departure.await {
             Ok(response) => response,
             Err(error) => {
@@ -303,12 +305,11 @@ impl Gateway {
             self.clock_skew.look(response.headers(), self.clock);
         }
         let headers = response.headers_mut();
-        headers::for_client(headers);
         insert_id(headers, &X_TOLLGATE_REQUEST_ID, id);
         headers.insert(X_TOLLGATE_SERVICE, route.service_header.clone());
         headers.insert(X_TOLLGATE_PROFILE, route.profile_header.clone());
         response.body_mut().settle_if_whole().await;
-        response.map(Body::new)
+        response.map(Reply::Relayed)
     }
 
     /// Counts and logs a refusal.
@@ -325,8 +326,8 @@ impl Gateway {
         received: &Received,
         snapshot: &Snapshot,
         question: &Question<'_>,
-        body: &mut Body,
-    ) -> Result<Response<Body>, (Option<ServiceName>, GatewayError)> {
+        body: &mut Incoming,
+    ) -> Result<Response<Reply>, (Option<ServiceName>, GatewayError)> {
         let (caller, _) = self.know(received, snapshot, question.service, body).await?;
         let service = &caller.service;
         let answer = question.answer(received.uri.query(), snapshot, service);

@@ -5,10 +5,9 @@
 //! upstream, and there is no record.
 
 use crate::catalog::{Profile, Service};
-use crate::gateway::Snapshot;
+use crate::gateway::{Reply, Snapshot};
 use crate::operation::{decode, split_service};
 use crate::provision::profile_name;
-use axum::body::Body;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response};
 use serde::Serialize;
@@ -77,7 +76,7 @@ impl<'a> Question<'a> {
         query: Option<&str>,
         snapshot: &Snapshot,
         service: &Service,
-    ) -> Result<Response<Body>, OwnProfilesError> {
+    ) -> Result<Response<Reply>, OwnProfilesError> {
         let describe = |profile| Description::of(profile, snapshot, service);
         let answer = match self.about {
             About::All => {
@@ -87,7 +86,7 @@ impl<'a> Question<'a> {
             }
             About::One(raw) => json(&describe(one(service, raw)?)),
         };
-        let mut response = Response::new(Body::from(answer));
+        let mut response = Response::new(Reply::from(answer));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(response)
     }

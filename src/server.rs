@@ -20,7 +20,9 @@ use crate::domain::RequestId;
 use crate::error::GatewayError;
 use crate::forward::signers::Signers;
 use crate::forward::{Client, Forward};
-use crate::gateway::{Basis, ClockSkew, Gateway, Provisioner, Setting, Snapshot, Swap, interrupted, tell};
+use crate::gateway::{
+    Basis, ClientLine, ClockSkew, Gateway, Provisioner, Reply, Setting, Snapshot, Swap, interrupted, tell,
+};
 use crate::inventory::Inventory;
 use crate::keys::Keyring;
 use crate::ledger::Ledger;
@@ -267,14 +269,18 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 const MAX_HEADERS: usize = 64 << 10;
 
 /// Answers a request of the data plane; a panic costs this request alone.
-async fn respond(gateway: Arc<Gateway>, request: Request<Incoming>) -> Result<Response, Infallible> {
+async fn respond(
+    gateway: Arc<Gateway>,
+    request: Request<Incoming>,
+    line: ClientLine,
+) -> Result<http::Response<Reply>, Infallible> {
     if request.uri().path() == "/healthz" && request.method() == Method::GET {
-        return Ok(Response::new(Body::from("ok\n")));
+        return Ok(http::Response::new("ok\n".into()));
     }
     if headers_len(request.headers()) > MAX_HEADERS {
         return Ok(headers_too_long());
     }
-    let answered = AssertUnwindSafe(gateway.handle(request.map(Body::new))).catch_unwind().await;
+    let answered = AssertUnwindSafe(gateway.handle(request, line)).catch_unwind().await;
     Ok(answered.unwrap_or_else(|_| panicked()))
 }
 
@@ -283,14 +289,14 @@ fn headers_len(headers: &HeaderMap) -> usize {
 }
 
 /// Answers as hyper does where it notices first, at 100 headers or 400 KiB.
-fn headers_too_long() -> Response {
-    let mut response = Response::new(Body::empty());
+fn headers_too_long() -> http::Response<Reply> {
+    let mut response = http::Response::new(Reply::from(""));
     *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-fn panicked() -> Response {
+fn panicked() -> http::Response<Reply> {
     let id = RequestId::new(Clock::system().since_epoch());
     tracing::error!(%id, "a request's handler panicked");
     GatewayError::Internal.into_response(id)

@@ -18,8 +18,11 @@ use tokio_util::io::{poll_read_buf, poll_write_buf};
 /// What a connection is made of; boxed, since a TLS session is large, and connections are handed from call to call.
 type Io = Box<TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>>;
 
-/// Room for a read, in bytes: it doubles while reads fill it, and halves while they leave most of it empty.
-const MIN_ROOM: usize = 4 << 10;
+/// Room for a call's first read, in bytes: most answers that are no streams are shorter.
+const ROOM: usize = 4 << 10;
+
+/// Room for a read: it doubles while reads fill it, and halves while they leave most of it empty.
+const MIN_ROOM: usize = 1 << 10;
 const MAX_ROOM: usize = 256 << 10;
 
 /// The most interim answers (1xx) before an answer; Bedrock sends none.
@@ -53,13 +56,13 @@ impl From<Malformed> for CallError {
 
 impl Connection {
     pub(super) fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>) -> Self {
-        Self { io: Box::new(TokioIo::new(stream)), unread: BytesMut::new(), room: MIN_ROOM, interim: 0 }
+        Self { io: Box::new(TokioIo::new(stream)), unread: BytesMut::new(), room: ROOM, interim: 0 }
     }
 
     /// Gives its memory back before it waits for its next call.
     pub(super) fn rest(&mut self) {
         self.unread = BytesMut::new();
-        self.room = MIN_ROOM;
+        self.room = ROOM;
         self.interim = 0;
     }
 
@@ -133,7 +136,12 @@ impl Connection {
     pub(super) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let spare = self.unread.capacity().saturating_sub(self.unread.len());
         if spare < self.room / 2 {
-            self.unread.reserve(self.room);
+            if self.unread.is_empty() {
+                // Not `reserve`, which would never ask for less than it once had.
+                self.unread = BytesMut::with_capacity(self.room);
+            } else {
+                self.unread.reserve(self.room);
+            }
         }
         let count = ready!(poll_read_buf(Pin::new(&mut self.io), context, &mut self.unread))?;
         if count >= self.room {

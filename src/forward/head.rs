@@ -1,12 +1,14 @@
 //! The head of upstream's answer: status, headers, and what they say of the body and the connection.
 
 use super::framing::{Framing, Malformed, Place};
+use super::headers::{self, options};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use httparse::{Header, ParserConfig, Response};
-use memchr::memmem;
+use memchr::memmem::Finder;
 use std::mem::MaybeUninit;
+use std::sync::LazyLock;
 
 /// The longest head, in bytes; Bedrock's have about 1 KiB.
 const MAX_HEAD: usize = 64 << 10;
@@ -14,12 +16,18 @@ const MAX_HEAD: usize = 64 << 10;
 /// The most header lines of a head.
 const MAX_HEADERS: usize = 256;
 
+/// Room for the headers that the gateway adds for the client.
+const OWN_HEADERS: usize = 3;
+
+/// What a head ends with, ready to be looked for.
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+
 /// The head of an answer.
 #[derive(Debug)]
 pub(super) struct Head {
     /// The status.
     pub(super) status: StatusCode,
-    /// The headers, as they came.
+    /// The headers, without what belongs to one hop.
     pub(super) headers: HeaderMap,
     /// How the body is framed.
     pub(super) framing: Framing,
@@ -29,7 +37,7 @@ pub(super) struct Head {
 
 /// Takes the head off the front of what was read, if it is there whole: an answer's, or an interim one's (1xx).
 pub(super) fn take(unread: &mut BytesMut) -> Result<Option<Head>, Malformed> {
-    let Some(end) = memmem::find(unread, b"\r\n\r\n") else {
+    let Some(end) = END.find(unread) else {
         return if unread.len() > MAX_HEAD { Err(Malformed) } else { Ok(None) };
     };
     if end > MAX_HEAD {
@@ -48,46 +56,75 @@ fn parse(bytes: &Bytes) -> Result<Head, Malformed> {
         return Err(Malformed);
     }
     let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed)?;
-    let mut headers = map(bytes, response.headers)?;
-    let is_doubtful = is_doubtful(response.version, &headers);
-    let framing = framing(status, &mut headers)?;
-    let persists =
-        if response.version == Some(1) { !says(&headers, "close") } else { says(&headers, "keep-alive") };
+    let Sorted { mut headers, connection, coding } = sorted(bytes, response.headers)?;
+    let has_length = headers.contains_key(CONTENT_LENGTH);
+    let framing = framing(status, coding.as_ref(), &mut headers)?;
+    // The sender may mean another end of the body than the one that counts (RFC 9112, 6.1 and 6.3).
+    let is_doubtful = coding.is_some() && (response.version == Some(0) || has_length);
+    let persists = if response.version == Some(1) {
+        !options(&connection).any(|option| option.eq_ignore_ascii_case("close"))
+    } else {
+        options(&connection).any(|option| option.eq_ignore_ascii_case("keep-alive"))
+    };
     let keep_alive = persists && framing != Framing::UntilClose && !is_doubtful;
+    headers::remove_named(&mut headers, &connection);
     Ok(Head { status, headers, framing, keep_alive })
+}
+
+/// The lines of a head, sorted by what they are for.
+struct Sorted {
+    /// What is for the client.
+    headers: HeaderMap,
+    /// The values of `connection`.
+    connection: Vec<HeaderValue>,
+    /// The last value of `transfer-encoding`.
+    coding: Option<HeaderValue>,
+}
+
+/// Sorts lines within `bytes`, without copying their values.
+fn sorted(bytes: &Bytes, lines: &[Header<'_>]) -> Result<Sorted, Malformed> {
+    let headers = HeaderMap::with_capacity(lines.len().saturating_add(OWN_HEADERS));
+    let mut sorted = Sorted { headers, connection: Vec::new(), coding: None };
+    for line in lines {
+        let (name, value) = header(bytes, line)?;
+        if name == CONNECTION {
+            sorted.connection.push(value);
+        } else if name == TRANSFER_ENCODING {
+            sorted.coding = Some(value);
+        } else if !headers::is_of_one_hop(&name) {
+            sorted.headers.append(name, value);
+        }
+    }
+    Ok(sorted)
+}
+
+fn header(bytes: &Bytes, line: &Header<'_>) -> Result<(HeaderName, HeaderValue), Malformed> {
+    let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Malformed)?;
+    let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value)).map_err(|_| Malformed)?;
+    Ok((name, value))
 }
 
 /// Reads a trailer section.
 pub(super) fn trailers(bytes: &Bytes) -> Result<HeaderMap, Malformed> {
     let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
     match httparse::parse_headers(bytes, &mut lines) {
-        Ok(httparse::Status::Complete((len, lines))) if len == bytes.len() => map(bytes, lines),
+        Ok(httparse::Status::Complete((len, lines))) if len == bytes.len() => {
+            lines.iter().map(|line| header(bytes, line)).collect()
+        }
         Ok(_) | Err(_) => Err(Malformed),
     }
 }
 
-/// Makes a map of lines within `bytes`, without copying their values.
-fn map(bytes: &Bytes, lines: &[Header<'_>]) -> Result<HeaderMap, Malformed> {
-    let mut headers = HeaderMap::with_capacity(lines.len().saturating_add(4));
-    for line in lines {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Malformed)?;
-        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value)).map_err(|_| Malformed)?;
-        headers.append(name, value);
-    }
-    Ok(headers)
-}
-
-/// Tells whether the sender may mean another end of the body than the one that counts (RFC 9112, 6.1 and 6.3).
-fn is_doubtful(version: Option<u8>, headers: &HeaderMap) -> bool {
-    headers.contains_key(TRANSFER_ENCODING) && (version == Some(0) || headers.contains_key(CONTENT_LENGTH))
-}
-
 /// Tells how a body is framed; a content-length that transfer-encoding overrules is taken away (RFC 9112, 6.3).
-fn framing(status: StatusCode, headers: &mut HeaderMap) -> Result<Framing, Malformed> {
+fn framing(
+    status: StatusCode,
+    coding: Option<&HeaderValue>,
+    headers: &mut HeaderMap,
+) -> Result<Framing, Malformed> {
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Ok(Framing::Length(0));
     }
-    if let Some(coding) = headers.get_all(TRANSFER_ENCODING).into_iter().next_back() {
+    if let Some(coding) = coding {
         let last = coding.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
         let is_chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
         headers.remove(CONTENT_LENGTH);
@@ -109,18 +146,23 @@ fn length(value: &HeaderValue) -> Result<u64, Malformed> {
     digits.parse().map_err(|_| Malformed)
 }
 
-/// Tells whether `connection` lists an option.
-fn says(headers: &HeaderMap, option: &str) -> bool {
-    let values = headers.get_all(CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|listed| listed.trim().eq_ignore_ascii_case(option))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn of(text: &str) -> Result<Option<Head>, Malformed> {
         take(&mut BytesMut::from(text))
+    }
+
+    #[test]
+    fn a_head_loses_only_its_hop() {
+        let wire = "HTTP/1.1 200 OK\r\nConnection: keep-alive, x-hop\r\nx-hop: 1\r\nkeep-alive: timeout=5\r\n\
+            te: a\r\nupgrade: b\r\nproxy-connection: c\r\ntransfer-encoding: chunked\r\nx-amzn-requestid: r\r\n\
+            content-type: a\r\n\r\n";
+        let head = of(wire).unwrap().unwrap();
+        let mut names: Vec<&str> = head.headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["content-type", "x-amzn-requestid"]);
     }
 
     fn framed(head: &str) -> Result<(Framing, bool), Malformed> {

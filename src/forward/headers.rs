@@ -5,29 +5,30 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Room for what signing adds.
-const SIGNING_HEADERS: usize = 6;
-
-/// Returns what goes upstream of a client's headers, with our own `host` and `accept-encoding`.
+/// What goes upstream of a client's headers.
 ///
-/// Left out are what belongs to one hop, what identifies the caller to the gateway, and what signed the
-/// client's own request.
-pub fn for_upstream(headers: HeaderMap, identity_header: &HeaderName, host: HeaderValue) -> HeaderMap {
-    let named = connection_names(&headers);
-    let mut kept = HeaderMap::with_capacity(headers.len().saturating_add(SIGNING_HEADERS));
-    let mut passing = None;
-    for (name, value) in headers {
-        if let Some(name) = name {
-            let passes = passes_upstream(&name) && name != identity_header && !named.contains(&name);
-            passing = passes.then_some(name);
-        }
-        if let Some(name) = &passing {
-            kept.append(name, value);
-        }
+/// Left out are what belongs to one hop, what identifies the caller to the gateway, and what signed the client's own
+/// request; and `host` and `accept-encoding`, which the gateway has its own of.
+#[derive(Debug)]
+pub struct Passing<'a> {
+    headers: &'a HeaderMap,
+    identity_header: &'a HeaderName,
+    /// What `connection` says belongs to one hop.
+    named: Vec<HeaderName>,
+}
+
+impl<'a> Passing<'a> {
+    /// Returns what goes upstream of these headers.
+    pub fn of(headers: &'a HeaderMap, identity_header: &'a HeaderName) -> Self {
+        Self { headers, identity_header, named: names(headers.get_all(CONNECTION)).collect() }
     }
-    kept.insert(HOST, host);
-    kept.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    kept
+
+    /// Returns the headers one by one, each value of several by itself.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)> {
+        self.headers.iter().filter(|(name, _)| {
+            passes_upstream(name) && *name != self.identity_header && !self.named.contains(name)
+        })
+    }
 }
 
 fn passes_upstream(name: &HeaderName) -> bool {
@@ -48,40 +49,38 @@ fn passes_upstream(name: &HeaderName) -> bool {
     }
 }
 
-/// Takes out of upstream's answer what belongs to one hop.
-pub fn for_client(headers: &mut HeaderMap) {
-    let named = connection_names(headers);
-    for name in [CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
-        headers.remove(name);
-    }
-    headers.remove("keep-alive");
-    headers.remove("proxy-connection");
-    for name in named {
-        headers.remove(name);
-    }
-}
-
-fn is_of_one_hop(name: &HeaderName) -> bool {
+/// Tells whether a header belongs to one hop, and not to the message (RFC 9110, section 7.6.1).
+pub(super) fn is_of_one_hop(name: &HeaderName) -> bool {
     *name == CONNECTION
         || *name == TE
         || *name == TRANSFER_ENCODING
         || *name == UPGRADE
-        || name.as_str() == "keep-alive"
+        || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+}
+
+/// Takes out of a message what `connection` says belongs to one hop.
+pub(super) fn remove_named(headers: &mut HeaderMap, connection: &[HeaderValue]) {
+    for name in names(connection) {
+        headers.remove(name);
+    }
 }
 
 /// Returns the headers that `connection` says belong to one hop.
 ///
 /// A message's framing is not for `connection` to take away.
-fn connection_names(headers: &HeaderMap) -> Vec<HeaderName> {
-    if !headers.contains_key(CONNECTION) {
-        return Vec::new();
-    }
-    let values = headers.get_all(CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .filter(|name| *name != CONTENT_LENGTH)
-        .collect()
+fn names<'a>(connection: impl IntoIterator<Item = &'a HeaderValue>) -> impl Iterator<Item = HeaderName> {
+    let is_a_name =
+        |option: &&str| !option.eq_ignore_ascii_case("keep-alive") && !option.eq_ignore_ascii_case("close");
+    let names = options(connection).filter(is_a_name).filter_map(|name| name.parse().ok());
+    names.filter(|name| *name != CONTENT_LENGTH)
+}
+
+/// Returns the options that `connection` lists.
+pub(super) fn options<'a>(
+    connection: impl IntoIterator<Item = &'a HeaderValue>,
+) -> impl Iterator<Item = &'a str> {
+    let values = connection.into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
 /// Tells whether a request carries the header that a client sends before a body it would rather not send in vain.
@@ -106,7 +105,8 @@ mod tests {
 
     fn sent(headers: &[(&str, &str)]) -> Vec<(String, String)> {
         let identity = HeaderName::from_static("x-team");
-        let kept = for_upstream(map(headers), &identity, HeaderValue::from_static("upstream"));
+        let headers = map(headers);
+        let kept = Passing::of(&headers, &identity);
         let pairs = kept.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
         let mut pairs: Vec<_> = pairs.collect();
         pairs.sort();
@@ -115,8 +115,6 @@ mod tests {
 
     #[test]
     fn what_is_not_named_goes_upstream() {
-        let own = [("accept-encoding", "identity"), ("host", "upstream")];
-        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(
             sent(&[
                 ("authorization", "x"),
@@ -141,30 +139,11 @@ mod tests {
                 ("upgrade", "h2c"),
                 ("content-length", "3"),
             ]),
-            own
+            []
         );
         let kept =
             sent(&[("content-type", "a"), ("x-mine", "1"), ("x-mine", "2"), ("x-amzn-bedrock-accept", "b")]);
         let names: Vec<&str> = kept.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(
-            names,
-            ["accept-encoding", "content-type", "host", "x-amzn-bedrock-accept", "x-mine", "x-mine"]
-        );
-    }
-
-    #[test]
-    fn an_answer_loses_only_its_hop() {
-        let mut headers = map(&[
-            ("connection", "keep-alive, x-hop"),
-            ("x-hop", "1"),
-            ("keep-alive", "timeout=5"),
-            ("transfer-encoding", "chunked"),
-            ("content-type", "a"),
-            ("x-amzn-requestid", "r"),
-        ]);
-        for_client(&mut headers);
-        let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
-        names.sort_unstable();
-        assert_eq!(names, ["content-type", "x-amzn-requestid"]);
+        assert_eq!(names, ["content-type", "x-amzn-bedrock-accept", "x-mine", "x-mine"]);
     }
 }

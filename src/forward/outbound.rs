@@ -1,20 +1,54 @@
 //! A request on its way out, as the bytes that go on the wire.
 
+use super::WirePath;
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, Method};
-use std::collections::VecDeque;
-use std::io::IoSlice;
+use http::Method;
+use std::io::{IoSlice, Write};
+use std::vec;
 
-/// Room for the request line and for what stands between names and values, in bytes.
-const LINE: usize = 64;
+/// Room for a head, in bytes: most are shorter.
+const HEAD: usize = 1024;
+
+/// The head of an HTTP/1.1 request, as the bytes that go on the wire.
+#[derive(Debug)]
+pub(super) struct RequestHead(Vec<u8>);
+
+impl RequestHead {
+    /// Writes the request line.
+    pub(super) fn new(method: &Method, path: &WirePath<'_>, query: Option<&str>) -> Self {
+        let mut head = Vec::with_capacity(HEAD);
+        let [stem, leaf] = path.wire();
+        let (mark, query) = query.map_or(("", ""), |query| ("?", query));
+        for part in [method.as_str(), " ", stem, leaf, mark, query, " HTTP/1.1\r\n"] {
+            head.extend_from_slice(part.as_bytes());
+        }
+        Self(head)
+    }
+
+    /// Writes a header. Name and value hold only what a header may.
+    pub(super) fn line(&mut self, name: &str, value: &[u8]) {
+        self.0.reserve(name.len().saturating_add(value.len()).saturating_add(4));
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b": ");
+        self.0.extend_from_slice(value);
+        self.0.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes how long the body is, in bytes.
+    pub(super) fn content_length(&mut self, len: u64) {
+        // A vector takes all that is written to it.
+        let _ = write!(self.0, "content-length: {len}\r\n");
+    }
+}
 
 /// The head and the body's buffers of an HTTP/1.1 request, as far as they are not written yet.
 ///
 /// The buffers stay as they came, and go out by vectored writes.
 #[derive(Debug)]
 pub struct Outbound {
-    /// None is empty.
-    buffers: VecDeque<Bytes>,
+    /// What is next: the head, then one buffer of the body after the other.
+    next: Bytes,
+    others: vec::IntoIter<Bytes>,
     remaining: usize,
     /// Whether a byte of it may have been written.
     pub(super) has_begun: bool,
@@ -23,42 +57,12 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// Lays out a request. `path` is encoded; the headers say how long the body is.
-    pub fn new(
-        method: &Method,
-        path: &str,
-        query: Option<&str>,
-        headers: &HeaderMap,
-        body: Vec<Bytes>,
-    ) -> Self {
-        let mut buffers = VecDeque::with_capacity(body.len() + 1);
-        buffers.push_back(head(method, path, query, headers));
-        buffers.extend(body.into_iter().filter(|piece| !piece.is_empty()));
-        let remaining = buffers.iter().map(Bytes::len).sum();
-        Self { buffers, remaining, has_begun: false, is_out: false }
-    }
-}
-
-fn head(method: &Method, path: &str, query: Option<&str>, headers: &HeaderMap) -> Bytes {
-    let of_headers: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    let query_len = query.map_or(0, str::len);
-    let mut head = Vec::with_capacity(LINE + path.len() + query_len + of_headers);
-    head.extend_from_slice(method.as_str().as_bytes());
-    head.push(b' ');
-    head.extend_from_slice(path.as_bytes());
-    if let Some(query) = query {
-        head.push(b'?');
-        head.extend_from_slice(query.as_bytes());
-    }
-    head.extend_from_slice(b" HTTP/1.1\r\n");
-    for (name, value) in headers {
-        head.extend_from_slice(name.as_str().as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(value.as_bytes());
+    /// Puts a body behind its head.
+    pub(super) fn new(RequestHead(mut head): RequestHead, body: Vec<Bytes>) -> Self {
         head.extend_from_slice(b"\r\n");
+        let remaining = body.iter().map(Bytes::len).fold(head.len(), usize::saturating_add);
+        Self { next: head.into(), others: body.into_iter(), remaining, has_begun: false, is_out: false }
     }
-    head.extend_from_slice(b"\r\n");
-    head.into()
 }
 
 impl Buf for Outbound {
@@ -67,12 +71,13 @@ impl Buf for Outbound {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.buffers.front().map_or(&[], |buffer| buffer)
+        &self.next
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
-        for (slice, buffer) in slices.iter_mut().zip(&self.buffers) {
+        let buffers = [&self.next].into_iter().chain(self.others.as_slice());
+        for (slice, buffer) in slices.iter_mut().zip(buffers.filter(|buffer| !buffer.is_empty())) {
             *slice = IoSlice::new(buffer);
             filled += 1;
         }
@@ -82,31 +87,33 @@ impl Buf for Outbound {
     fn advance(&mut self, mut count: usize) {
         self.has_begun |= count > 0;
         self.remaining = self.remaining.saturating_sub(count);
-        while let Some(first) = self.buffers.front_mut() {
-            if count < first.len() {
-                first.advance(count);
+        // What is written is let go of at once.
+        while count >= self.next.len() {
+            count = count.saturating_sub(self.next.len());
+            // Not `clear`, which would keep its memory for as long as the answer takes.
+            let Some(next) = self.others.next() else {
+                self.next = Bytes::new();
                 return;
-            }
-            count -= first.len();
-            self.buffers.pop_front();
+            };
+            self.next = next;
         }
+        self.next.advance(count);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     #[test]
     fn a_request_is_laid_out_and_taken_away_by_any_steps() {
-        let mut headers = HeaderMap::new();
-        headers.append("x-a", HeaderValue::from_static("1"));
-        headers.append("x-a", HeaderValue::from_static("2"));
         let body = vec![Bytes::from_static(b"ab"), Bytes::new(), Bytes::from_static(b"c")];
-        let expected = b"GET /p?q=1 HTTP/1.1\r\nx-a: 1\r\nx-a: 2\r\n\r\nabc";
+        let expected = b"GET /p?q=1 HTTP/1.1\r\nx-a: 1\r\ncontent-length: 3\r\n\r\nabc";
         for step in 1..=expected.len() {
-            let mut outbound = Outbound::new(&Method::GET, "/p", Some("q=1"), &headers, body.clone());
+            let mut head = RequestHead::new(&Method::GET, &"/p".to_owned().into(), Some("q=1"));
+            head.line("x-a", b"1");
+            head.content_length(3);
+            let mut outbound = Outbound::new(head, body.clone());
             assert!(!outbound.has_begun);
             let mut written = Vec::new();
             while outbound.has_remaining() {

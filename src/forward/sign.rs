@@ -3,19 +3,18 @@
 //! The whole of aws-sigv4 is the oracle in the tests below. What is signed is what is sent: the wire path is
 //! encoded once more, so `%3A` on the wire is `%253A` here.
 
+use super::WirePath;
 use crate::domain::stamp::amz_date;
-use crate::hex::hex;
-use crate::sigv4::{SERVICE, extend_collapsed, push_canonical_path, push_canonical_query};
+use crate::hex::digest_hex;
+use crate::sigv4::{ALGORITHM, DerivedKey, SERVICE, extend_collapsed, push_canonical_query};
 use arc_swap::ArcSwap;
 use aws_credential_types::Credentials;
-use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderName, Method};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 /// Headers of Bedrock's own that are part of what a call means, and so are signed.
 const BEDROCK_HEADERS: &str = "x-amzn-bedrock-";
@@ -26,18 +25,18 @@ const SECONDS_PER_DAY: u64 = 86_400;
 const MAX_KEYS: usize = 31;
 
 /// When `x-amz-date` says that a request was signed.
-pub const X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+pub const X_AMZ_DATE: &str = "x-amz-date";
 
 /// The session token of temporary credentials.
-pub const X_AMZ_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+pub const X_AMZ_SECURITY_TOKEN: &str = "x-amz-security-token";
 
 /// A request about to be sent, as far as its signature covers it.
 #[derive(Debug, Clone, Copy)]
 pub struct Signable<'a> {
     /// The method.
     pub method: &'a Method,
-    /// The path exactly as it goes on the wire.
-    pub path: &'a str,
+    /// The path.
+    pub path: &'a WirePath<'a>,
     /// The query exactly as it goes on the wire, without `?`.
     pub query: &'a str,
     /// SHA-256 of the whole body.
@@ -67,7 +66,7 @@ struct SigningKey {
     /// `{day}/{region}/bedrock/aws4_request`.
     scope: String,
     credentials: Credentials,
-    key: Zeroizing<Vec<u8>>,
+    key: DerivedKey,
 }
 
 impl std::fmt::Debug for SigningKey {
@@ -76,6 +75,23 @@ impl std::fmt::Debug for SigningKey {
             .field("day", &self.day)
             .field("region", &self.region)
             .finish_non_exhaustive()
+    }
+}
+
+impl SigningKey {
+    /// Returns the value of `x-amz-date` for a time of the key's day.
+    fn amz_date(&self, since_epoch: Duration) -> String {
+        let second = since_epoch.as_secs() % SECONDS_PER_DAY;
+        let mut stamp = String::with_capacity(16);
+        stamp.push_str(self.scope.get(..8).unwrap_or_default());
+        for (separator, number) in [("T", second / 3600), ("", second / 60 % 60), ("", second % 60)] {
+            stamp.push_str(separator);
+            for digit in [number / 10, number % 10] {
+                stamp.push(char::from(b'0' + u8::try_from(digit).unwrap_or_default()));
+            }
+        }
+        stamp.push('Z');
+        stamp
     }
 }
 
@@ -92,15 +108,13 @@ impl SigningKeys {
         if let Some(key) = self.0.load().iter().find(fits) {
             return Arc::clone(key);
         }
-        let time = SystemTime::UNIX_EPOCH + since_epoch;
-        let key = generate_signing_key(credentials.secret_access_key(), time, region, SERVICE);
         let stamp = amz_date(OffsetDateTime::UNIX_EPOCH + since_epoch);
         let key = Arc::new(SigningKey {
             day,
             region: region.to_owned(),
             scope: format!("{}/{region}/{SERVICE}/aws4_request", stamp.get(..8).unwrap_or_default()),
             credentials: credentials.clone(),
-            key: Zeroizing::new(key.as_ref().to_vec()),
+            key: DerivedKey::derive(credentials.secret_access_key(), since_epoch, region),
         });
         self.0.rcu(|known| {
             let others = known.iter().rev().take(MAX_KEYS).rev().cloned();
@@ -115,83 +129,99 @@ impl SigningKeys {
 #[error("a header that must be signed holds bytes that no header may hold")]
 pub struct SignError;
 
-/// Adds `x-amz-date`, `authorization` and, with temporary credentials, `x-amz-security-token`.
-///
-/// `headers` must hold `host` already; `host`, `content-type` and `x-amzn-bedrock-*` are covered.
-pub fn sign(
-    request: Signable<'_>,
-    headers: &mut HeaderMap,
-    keys: &SigningKeys,
-    scope: Scope<'_>,
-) -> Result<(), SignError> {
-    let credentials = scope.credentials;
-    let stamp = amz_date(OffsetDateTime::UNIX_EPOCH + scope.since_epoch);
-    headers.insert(X_AMZ_DATE, HeaderValue::from_str(&stamp).map_err(|_| SignError)?);
-    headers.remove(X_AMZ_SECURITY_TOKEN);
-    if let Some(token) = credentials.session_token() {
-        let mut token = HeaderValue::from_str(token).map_err(|_| SignError)?;
-        token.set_sensitive(true);
-        headers.insert(X_AMZ_SECURITY_TOKEN, token);
-    }
-    let (canonical, signed_headers) = canonical_request(request, headers);
-    let key = keys.derive(scope);
-    let hash = hex(&Sha256::digest(&canonical));
-    let string_to_sign = ["AWS4-HMAC-SHA256\n", &stamp, "\n", &key.scope, "\n", &hash].concat();
-    let signature = calculate_signature(&key.key, string_to_sign.as_bytes());
-    let authorization = [
-        "AWS4-HMAC-SHA256 Credential=",
-        credentials.access_key_id(),
-        "/",
-        &key.scope,
-        ", SignedHeaders=",
-        &signed_headers,
-        ", Signature=",
-        &signature,
-    ];
-    let authorization = HeaderValue::try_from(authorization.concat()).map_err(|_| SignError)?;
-    headers.insert(AUTHORIZATION, authorization);
-    Ok(())
+/// What signing adds to a request, beside the session token of temporary credentials.
+#[derive(Debug)]
+pub struct Signature {
+    /// The value of `x-amz-date`.
+    pub amz_date: String,
+    /// The value of `authorization`.
+    pub authorization: Vec<u8>,
 }
 
-/// Returns the canonical request and the list of signed headers.
-fn canonical_request(request: Signable<'_>, headers: &HeaderMap) -> (Vec<u8>, String) {
-    let signed = signed_headers(headers);
-    let names: Vec<&str> = signed.iter().map(|name| name.as_str()).collect();
-    let names = names.join(";");
-    let mut line = String::with_capacity(512 + 2 * request.path.len());
-    line.push_str(request.method.as_str());
-    line.push('\n');
-    push_canonical_path(&mut line, request.path);
-    line.push('\n');
-    push_canonical_query(&mut line, request.query);
-    line.push('\n');
-    let mut text = line.into_bytes();
-    for name in signed {
-        text.extend_from_slice(name.as_str().as_bytes());
-        for (at, value) in headers.get_all(name).iter().enumerate() {
+/// Tells whether a signature covers a header of the client's, or `host`.
+pub fn covers(name: &HeaderName) -> bool {
+    *name == HOST || *name == CONTENT_TYPE || name.as_str().starts_with(BEDROCK_HEADERS)
+}
+
+/// Signs a request. `headers` are those that it [`covers`]; `x-amz-date` and the session token are covered as well.
+pub fn sign(
+    request: Signable<'_>,
+    headers: Vec<(&str, &[u8])>,
+    keys: &SigningKeys,
+    scope: Scope<'_>,
+) -> Result<Signature, SignError> {
+    let credentials = scope.credentials;
+    let key = keys.derive(scope);
+    let amz_date = key.amz_date(scope.since_epoch);
+    let mut headers: Vec<(&str, &[u8])> = headers;
+    if let Some(token) = credentials.session_token() {
+        headers.push((X_AMZ_SECURITY_TOKEN, token.as_bytes()));
+    }
+    headers.push((X_AMZ_DATE, amz_date.as_bytes()));
+    // Several of one name stay as they came.
+    headers.sort_by_key(|(name, _)| *name);
+    let hash = Sha256::digest(canonical_request(request, &headers));
+    let head = [ALGORITHM, "\n", &amz_date, "\n", &key.scope, "\n"].concat();
+    let signature = key.key.signature(&[head.as_bytes(), &digest_hex(&hash.into())]);
+    let mut authorization = Vec::with_capacity(AUTHORIZATION_ROOM);
+    for part in [ALGORITHM, " Credential=", credentials.access_key_id(), "/", &key.scope, ", SignedHeaders="]
+    {
+        authorization.extend_from_slice(part.as_bytes());
+    }
+    push_names(&mut authorization, &headers);
+    authorization.extend_from_slice(b", Signature=");
+    authorization.extend_from_slice(&signature);
+    let token = credentials.session_token().unwrap_or_default();
+    if is_legal(&authorization) && is_legal(token.as_bytes()) {
+        Ok(Signature { amz_date, authorization })
+    } else {
+        Err(SignError)
+    }
+}
+
+/// Tells whether a header may hold a value. Looks at all of it, so that many bytes are looked at in one step.
+fn is_legal(value: &[u8]) -> bool {
+    value.iter().fold(true, |legal, byte| legal & (b' '..=b'~').contains(byte))
+}
+
+/// Room for most `authorization` headers, in bytes.
+const AUTHORIZATION_ROOM: usize = 384;
+
+/// Returns the canonical request, with headers that are sorted.
+fn canonical_request(request: Signable<'_>, headers: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(1024);
+    let [stem, leaf] = request.path.canonical();
+    for part in [request.method.as_str(), "\n", stem, leaf, "\n"] {
+        text.extend_from_slice(part.as_bytes());
+    }
+    if !request.query.is_empty() {
+        let mut query = String::new();
+        push_canonical_query(&mut query, request.query);
+        text.extend_from_slice(query.as_bytes());
+    }
+    text.push(b'\n');
+    for of_one_name in headers.chunk_by(|(one, _), (other, _)| one == other) {
+        for (at, (name, value)) in of_one_name.iter().enumerate() {
+            text.extend_from_slice(if at == 0 { name.as_bytes() } else { b"" });
             text.push(if at == 0 { b':' } else { b',' });
-            extend_collapsed(&mut text, value.as_bytes());
+            extend_collapsed(&mut text, value);
         }
         text.push(b'\n');
     }
     text.push(b'\n');
-    text.extend_from_slice(names.as_bytes());
+    push_names(&mut text, headers);
     text.push(b'\n');
-    text.extend_from_slice(hex(request.body_sha256).as_bytes());
-    (text, names)
+    text.extend_from_slice(&digest_hex(request.body_sha256));
+    text
 }
 
-/// Returns the names of the headers that the signature covers, sorted.
-fn signed_headers(headers: &HeaderMap) -> Vec<&HeaderName> {
-    let mut names: Vec<&HeaderName> = headers
-        .keys()
-        .filter(|name| {
-            [HOST, CONTENT_TYPE, X_AMZ_DATE, X_AMZ_SECURITY_TOKEN].contains(name)
-                || name.as_str().starts_with(BEDROCK_HEADERS)
-        })
-        .collect();
-    names.sort_unstable_by_key(|name| name.as_str());
-    names
+/// Writes each name once, of headers that are sorted.
+fn push_names(text: &mut Vec<u8>, headers: &[(&str, &[u8])]) {
+    let names = headers.chunk_by(|(one, _), (other, _)| one == other).filter_map(|of_one| of_one.first());
+    for (at, (name, _)) in names.enumerate() {
+        text.extend_from_slice(if at == 0 { b"" } else { b";" });
+        text.extend_from_slice(name.as_bytes());
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +231,7 @@ mod tests {
     use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings};
     use aws_sigv4::sign::v4;
     use proptest::prelude::*;
+    use std::time::SystemTime;
 
     /// 2026-01-02T03:04:05Z, the time of the worked example.
     const AT: Duration = Duration::from_secs(1_767_323_045);
@@ -217,16 +248,15 @@ mod tests {
         body: &[u8],
         token: Option<&str>,
     ) -> String {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
-        }
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
         let hash = Sha256::digest(body).into();
-        let request = Signable { method: &Method::POST, path, query, body_sha256: &hash };
+        let path = WirePath::from(path.to_owned());
+        let request = Signable { method: &Method::POST, path: &path, query, body_sha256: &hash };
         let credentials = credentials(token);
         let scope = Scope { credentials: &credentials, region: "us-east-1", since_epoch: AT };
-        sign(request, &mut map, &SigningKeys::default(), scope).unwrap();
-        map[AUTHORIZATION].to_str().unwrap().rsplit_once("Signature=").unwrap().1.to_owned()
+        let signature = sign(request, headers, &SigningKeys::default(), scope).unwrap();
+        let authorization = String::from_utf8(signature.authorization).unwrap();
+        authorization.rsplit_once("Signature=").unwrap().1.to_owned()
     }
 
     fn oracle(

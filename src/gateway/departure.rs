@@ -44,7 +44,7 @@ impl Departure {
 }
 
 impl Future for Departure {
-    type Output = Result<Response<Relay>, GatewayError>;
+    type Output = Result<Response<Box<Relay>>, GatewayError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -80,7 +80,7 @@ fn relayed(
     mut exchange: Exchange,
     around: Arc<Surroundings>,
     line: ClientLine,
-) -> Result<Response<Relay>, ForwardError> {
+) -> Result<Response<Box<Relay>>, ForwardError> {
     let (head, body) = answer.inspect_err(|error| exchange.settle(ending(error)))?.into_parts();
     exchange.answered(head.status.as_u16(), &head.headers);
     let left = body.size_hint().exact();

@@ -3,7 +3,7 @@
 use super::Route;
 use crate::clock::Clock;
 use crate::domain::{Operation, Outcome, Picture, Record, RequestId};
-use crate::error::X_AMZN_ERRORTYPE;
+use crate::error::{X_AMZN_ERRORTYPE, X_AMZN_REQUESTID};
 use crate::ledger::OpeningRef;
 use crate::ledger::journal::{JournalUnavailable, Ticket};
 use crate::metrics::GoneAction;
@@ -64,7 +64,7 @@ pub(super) struct Exchange(Option<Box<Open>>);
 
 #[derive(Debug)]
 struct Open {
-    call: Call,
+    call: Box<Call>,
     ticket: Option<Ticket>,
     recorder: Arc<Recorder>,
     clock: Clock,
@@ -101,7 +101,7 @@ impl Exchange {
     /// # Errors
     /// The journal does not take it, and it is not to go without.
     pub(super) async fn open(
-        call: Call,
+        call: Box<Call>,
         recorder: Arc<Recorder>,
         clock: Clock,
     ) -> Result<Self, JournalUnavailable> {
@@ -113,7 +113,7 @@ impl Exchange {
     /// Takes note of the head of upstream's answer.
     pub(super) fn answered(&mut self, status: u16, headers: &HeaderMap) {
         let Some(open) = &mut self.0 else { return };
-        let (call, text) = (&open.call, |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned()));
+        let call = &open.call;
         let first_byte = open.clock.instant().duration_since(call.started);
         if let Some(metrics) = call.route.metrics.operation(call.operation) {
             metrics.first_byte.observe(first_byte.as_secs_f64());
@@ -122,8 +122,8 @@ impl Exchange {
         open.answer = Some(Answer {
             head: Head { status, throttled: status == 429 || errortype.starts_with(b"ThrottlingException") },
             first_byte,
-            aws_request_id: text("x-amzn-requestid"),
-            tap: Tap::new(call.operation, call.route.model(), status, headers, call.request_text_bytes),
+            aws_request_id: headers.get(X_AMZN_REQUESTID).and_then(|id| Some(id.to_str().ok()?.to_owned())),
+            tap: Tap::of_family(call.operation, call.route.family, status, headers, call.request_text_bytes),
         });
     }
 
@@ -253,7 +253,7 @@ impl Open {
 /// Returns the tap of a call that got no head: what was never sent owes nothing, all else what a cut answer does.
 fn unanswered(call: &Call, ending: Ending) -> Tap {
     let status = if ending == Ending::Unreachable { 503 } else { 200 };
-    Tap::new(call.operation, call.route.model(), status, &HeaderMap::new(), call.request_text_bytes)
+    Tap::of_family(call.operation, call.route.family, status, &HeaderMap::new(), call.request_text_bytes)
 }
 
 fn outcome(head: Option<Head>, ending: Ending, exception: Option<&Exception>) -> Outcome {

@@ -64,7 +64,7 @@ pub(super) struct Surroundings {
 /// Never cuts, joins or changes a buffer. The record is written before the last buffer is handed on, where
 /// content-length tells which that is, else before the end is. Dropped unfinished, it hands the rest to a drain.
 #[derive(Debug)]
-pub(super) struct Relay {
+pub struct Relay {
     rest: Option<Rest>,
     /// Bytes to come, where content-length told.
     left: Option<u64>,
@@ -100,9 +100,10 @@ impl Relay {
         exchange: Exchange,
         around: Arc<Surroundings>,
         line: ClientLine,
-    ) -> Self {
+    ) -> Box<Self> {
         let rest = Some(Rest { upstream, exchange });
-        let mut relay = Self { rest, left, around, waiting: None, ahead: None, line, is_breaking: false };
+        let relay = Self { rest, left, around, waiting: None, ahead: None, line, is_breaking: false };
+        let mut relay = Box::new(relay);
         let is_empty = relay.rest.as_ref().is_some_and(|rest| rest.upstream.is_end_stream());
         if is_empty {
             relay.end(Ending::Complete);
@@ -230,7 +231,7 @@ fn len(chunk: &Bytes) -> u64 {
 /// The answer could not be relayed to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("upstream's answer broke off")]
-pub(super) struct Cut;
+pub struct Cut;
 
 impl Body for Relay {
     type Data = Bytes;

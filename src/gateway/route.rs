@@ -2,13 +2,14 @@
 
 use crate::catalog::Service;
 use crate::domain::{Attribution, Charge, ModelId, Operation, ProfileArn, Record, Region};
-use crate::forward::Endpoint;
 use crate::forward::credentials::CredentialsCache;
 use crate::forward::endpoint::EndpointError;
+use crate::forward::{Endpoint, Stem, WirePath};
 use crate::metrics::RouteMetrics;
 use crate::operation::{Resource, encode};
 use crate::price::{PriceTable, Rates};
 use crate::resolve::ResolveError;
+use crate::tap::Family;
 use http::HeaderValue;
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub struct Route {
     pub signer: Arc<CredentialsCache>,
     /// The metric handles.
     pub metrics: Arc<RouteMetrics>,
+    /// What sets the usage of the model that answers apart from others'.
+    pub family: &'static Family,
     /// The model id as the client asked for it, decoded.
     pub requested_model: Option<ModelId>,
     /// What the profile was copied from.
@@ -38,7 +41,7 @@ pub struct Route {
     /// The profile's ARN for the answer; `none` where there is no profile.
     pub profile_header: HeaderValue,
     /// `/model/{id}`, encoded for upstream; empty where there is no model.
-    model_path: String,
+    model_path: Stem,
     prices: PriceTable,
 }
 
@@ -92,24 +95,26 @@ impl Route {
             endpoint,
             signer,
             metrics,
+            family: Family::of(None),
             requested_model: None,
             source_model: None,
             profile: None,
-            model_path: String::new(),
+            model_path: Stem::default(),
         }
     }
 
     /// Sends calls to a model id or ARN.
     #[must_use]
     pub fn for_model(self, wire_id: &str) -> Self {
-        Self { model_path: format!("/model/{}", encode(wire_id)), ..self }
+        Self { model_path: Stem::new(format!("/model/{}", encode(wire_id))), ..self }
     }
 
     /// Says which model was asked for, and what the profile was copied from, if there is one; the latter is billed.
     #[must_use]
     pub fn priced_as(self, requested: ModelId, source: Option<ModelId>) -> Self {
-        let rates = self.rates_of(source.as_ref().unwrap_or(&requested));
-        Self { rates, requested_model: Some(requested), source_model: source, ..self }
+        let model = source.as_ref().unwrap_or(&requested);
+        let (rates, family) = (self.rates_of(model), Family::of(Some(model)));
+        Self { rates, family, requested_model: Some(requested), source_model: source, ..self }
     }
 
     /// Returns the model that answers, as far as the request tells.
@@ -142,23 +147,22 @@ impl Route {
     }
 
     /// Returns the upstream path of an operation on a resource.
-    pub fn path(&self, operation: Operation, resource: Resource<'_>) -> String {
+    pub fn path<'a>(&'a self, operation: Operation, resource: &Resource<'_>) -> WirePath<'a> {
         if let Resource::Path(path) = resource {
-            return path;
+            return path.clone().into();
         }
-        let name = match operation {
-            Operation::Converse => "converse",
-            Operation::ConverseStream => "converse-stream",
-            Operation::InvokeModel => "invoke",
-            Operation::InvokeModelWithResponseStream => "invoke-with-response-stream",
-            Operation::CountTokens => "count-tokens",
+        self.model_path.join(match operation {
+            Operation::Converse => "/converse",
+            Operation::ConverseStream => "/converse-stream",
+            Operation::InvokeModel => "/invoke",
+            Operation::InvokeModelWithResponseStream => "/invoke-with-response-stream",
+            Operation::CountTokens => "/count-tokens",
             Operation::ApplyGuardrail
             | Operation::InvokeGuardrailChecks
             | Operation::StartAsyncInvoke
             | Operation::GetAsyncInvoke
             | Operation::ListAsyncInvokes => "",
-        };
-        format!("{}/{name}", self.model_path)
+        })
     }
 
     /// Returns which of AWS's books split a call on this route by service.

@@ -155,7 +155,7 @@ impl Claim {
         let is_it = |request: &[u8]| {
             let to_sign = [&head, hex(&Sha256::digest(request)).as_str()].concat();
             let expected = deriving.signature(to_sign.as_bytes());
-            verify_slices_are_equal(expected.as_bytes(), signature.as_bytes()).is_ok()
+            verify_slices_are_equal(&expected, signature.as_bytes()).is_ok()
         };
         if fits(covered, &names, &payload, is_it) {
             self.access_key.secret.keep(&deriving);

@@ -1,13 +1,11 @@
 //! The secret of an access key, and the signing keys derived from it.
 
-use crate::sigv4::SERVICE;
+use crate::sigv4::DerivedKey;
 use arc_swap::ArcSwap;
-use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
-use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// How many derived keys are kept: an application signs for a region or two, around midnight for two days.
 const MAX_DERIVED: usize = 8;
@@ -24,7 +22,7 @@ pub struct SigningSecret {
 struct Derived {
     day: u64,
     region: Box<str>,
-    key: Zeroizing<Vec<u8>>,
+    key: DerivedKey,
 }
 
 /// A signing key for one day and region, which may be new.
@@ -46,9 +44,7 @@ impl SigningSecret {
         if let Some(derived) = known.iter().find(|known| known.day == day && *known.region == *region) {
             return Deriving { derived: Arc::clone(derived), is_new: false };
         }
-        let time = SystemTime::UNIX_EPOCH + since_epoch;
-        let key = generate_signing_key(self.secret.expose_secret(), time, region, SERVICE);
-        let key = Zeroizing::new(key.as_ref().to_vec());
+        let key = DerivedKey::derive(self.secret.expose_secret(), since_epoch, region);
         Deriving { derived: Arc::new(Derived { day, region: region.into(), key }), is_new: true }
     }
 
@@ -65,8 +61,8 @@ impl SigningSecret {
 
 impl Deriving {
     /// Returns the signature of a string to sign, in lower-case hex.
-    pub fn signature(&self, string_to_sign: &[u8]) -> String {
-        calculate_signature(&*self.derived.key, string_to_sign)
+    pub fn signature(&self, string_to_sign: &[u8]) -> [u8; 64] {
+        self.derived.key.signature(&[string_to_sign])
     }
 }
 

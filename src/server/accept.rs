@@ -13,7 +13,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -81,27 +81,31 @@ impl DataPlane {
         let (io, asked) = (TokioIo::new(stream), Arc::new(AtomicU64::new(0)));
         let service = {
             let (gateway, asked, line) = (Arc::clone(&self.gateway), Arc::clone(&asked), line.clone());
-            service_fn(move |mut request: Request<Incoming>| {
+            service_fn(move |request: Request<Incoming>| {
                 asked.fetch_add(1, Ordering::Relaxed);
-                request.extensions_mut().insert(line.clone());
-                respond(Arc::clone(&gateway), request)
+                // Boxed: hyper keeps room for it, which an answer would hold that is streamed for minutes.
+                Box::pin(respond(Arc::clone(&gateway), request, line.clone()))
             })
         };
         match protocol {
             Protocol::Http1 => {
-                self.drive(protocols.http1.serve_connection(io, service), &asked, &line).await;
+                self.drive(pin!(protocols.http1.serve_connection(io, service)), &asked, &line).await;
             }
             Protocol::Http2 => {
                 let connection = protocols.http2.serve_connection(io, service);
                 // Boxed: the connections of HTTP/1.1 need not have room for it.
-                Box::pin(self.drive(connection, &asked, &line)).await;
+                self.drive(Box::pin(connection).as_mut(), &asked, &line).await;
             }
         }
     }
 
     /// Drives a connection until it ends, the client is silent for too long, or the gateway stops.
-    async fn drive(&self, connection: impl GracefulConnection, asked: &AtomicU64, line: &ClientLine) {
-        let mut connection = pin!(connection);
+    async fn drive<C: GracefulConnection>(
+        &self,
+        mut connection: Pin<&mut C>,
+        asked: &AtomicU64,
+        line: &ClientLine,
+    ) {
         tokio::select! {
             // What ends a connection early is the client's affair; what it costs a call is in the call's record.
             _ = connection.as_mut() => return,
@@ -130,24 +134,24 @@ impl DataPlane {
         if before == 0 {
             return Silence::NoHead;
         }
-        loop {
-            tokio::time::sleep(self.listen.idle_timeout).await;
+        let mut quiet = 0;
+        // The first look that finds nothing may come right after the end of a call.
+        while quiet <= LOOKS {
+            tokio::time::sleep(self.listen.idle_timeout / LOOKS).await;
             let now = asked.load(Ordering::Relaxed);
-            let in_use = line.is_in_use(LISTENERS_LINES);
-            if now == before && !in_use {
-                return Silence::Idle;
-            }
-            // A call that is under way has yet to end: the wait begins anew after it.
-            before = if in_use { NEVER } else { now };
+            let is_quiet = now == before && !line.is_in_use(LISTENERS_LINES);
+            quiet = if is_quiet { quiet + 1 } else { 0 };
+            before = now;
         }
+        Silence::Idle
     }
 }
 
+/// How often it is looked, within the time that a client may be silent, whether it has asked for something.
+const LOOKS: u32 = 4;
+
 /// How many clones of a line the listener itself holds: the connection's, the service's, and the one that is asked.
 const LISTENERS_LINES: usize = 3;
-
-/// A number of requests that no client makes.
-const NEVER: u64 = u64::MAX;
 
 /// What a client kept from sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,9 +190,8 @@ struct Protocols {
 
 impl Protocols {
     fn new(plane: &DataPlane) -> Self {
-        let mut http1 = http1::Builder::new();
-        // hyper's timer runs while a connection is idle, too; the first head has a timer of ours.
-        http1.timer(TokioTimer::new()).header_read_timeout(plane.listen.idle_timeout);
+        // Without hyper's timer, which would be set anew for each request: `silence` watches over heads.
+        let http1 = http1::Builder::new();
         let mut http2 = http2::Builder::new(Tracked {
             tasks: plane.shutdown.tasks.clone(),
             patience: plane.listen.write_timeout,

@@ -3,13 +3,15 @@
 use super::{Settings, SimulatedProfile, Simulator, demo_credentials};
 use crate::clock::Clock;
 use crate::domain::{ModelId, Operation};
-use crate::forward::sign::{Scope, Signable, SigningKeys, sign};
+use crate::forward::WirePath;
+use crate::forward::sign::{Scope, Signable, SigningKeys, X_AMZ_DATE, X_AMZ_SECURITY_TOKEN, covers, sign};
 use crate::tap::{End, Reading, Tap};
 use aws_credential_types::Credentials;
 use aws_sdk_bedrockruntime::config::retry::RetryConfig;
 use aws_sdk_bedrockruntime::config::{BehaviorVersion, Region};
 use aws_sigv4::http_request::{self, SignableBody, SignableRequest, SigningSettings};
 use aws_sigv4::sign::v4::SigningParams;
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use sha2::{Digest, Sha256};
 use std::io::ErrorKind;
@@ -132,11 +134,18 @@ impl Ask {
             return self.sign_as_sdk(headers);
         }
         let hash = Sha256::digest(&self.body).into();
-        let request =
-            Signable { method: &self.method, path: &self.path, query: &self.query, body_sha256: &hash };
+        let path = WirePath::from(self.path.clone());
+        let request = Signable { method: &self.method, path: &path, query: &self.query, body_sha256: &hash };
         let scope =
             Scope { credentials: &self.credentials, region: self.region, since_epoch: self.signed_at };
-        sign(request, headers, &SigningKeys::default(), scope).unwrap();
+        let covered = headers.iter().filter(|(name, _)| covers(name));
+        let covered = covered.map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let signature = sign(request, covered, &SigningKeys::default(), scope).unwrap();
+        headers.insert(X_AMZ_DATE, HeaderValue::from_str(&signature.amz_date).unwrap());
+        headers.insert(AUTHORIZATION, HeaderValue::from_bytes(&signature.authorization).unwrap());
+        if let Some(token) = self.credentials.session_token() {
+            headers.insert(X_AMZ_SECURITY_TOKEN, HeaderValue::from_str(token).unwrap());
+        }
     }
 
     fn sign_as_sdk(&self, headers: &mut HeaderMap) {
