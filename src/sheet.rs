@@ -2,16 +2,28 @@
 
 mod nearest;
 mod overrides;
+mod path;
+mod plain;
 mod problem;
+mod tree;
+#[cfg(test)]
+mod tree_tests;
+mod value;
 
 pub(crate) use nearest::nearest;
 pub(crate) use overrides::{ENV_PREFIX, Override, overrides};
+pub(crate) use path::dotted;
 pub use problem::{Problem, Problems};
+pub(crate) use tree::{Table, Value};
+pub(crate) use value::Raw;
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+use path::Path as KeyPath;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use toml_edit::{Document, Item, Key, TableLike};
+use std::sync::Arc;
+use tree::Member;
 
 /// Where a value stands.
 #[derive(Debug, Clone)]
@@ -25,11 +37,15 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Sheet {
     file: PathBuf,
-    /// The offsets of the line ends, in ascending order.
-    line_ends: Vec<usize>,
+    text: Arc<str>,
+    /// The offsets of the line ends, in ascending order; looked for where a line is to be named.
+    line_ends: OnceCell<Vec<usize>>,
+    /// Where each key stands, in bytes; found where a key is to be placed that is not being read.
+    places: OnceCell<HashMap<String, usize>>,
     overrides: BTreeMap<String, Override>,
-    places: BTreeMap<String, Place>,
-    /// Every key that was asked for.
+    /// The keys that an override has set, each with its variable.
+    set: Vec<(String, PathBuf)>,
+    /// Every key that was asked for, as long as there are overrides that none has asked for.
     known: Vec<String>,
     /// What is wrong.
     pub(crate) problems: Vec<Problem>,
@@ -39,24 +55,31 @@ pub(crate) struct Sheet {
 
 impl Sheet {
     /// Returns the sheet of a file's text and of the overrides that win over it.
-    pub(crate) fn new(file: &Path, text: &str, overrides: BTreeMap<String, Override>) -> Self {
+    pub(crate) fn new(file: &Path, text: Arc<str>, overrides: BTreeMap<String, Override>) -> Self {
         Self {
             file: file.to_owned(),
-            line_ends: text.match_indices('\n').map(|(at, _)| at).collect(),
+            text,
+            line_ends: OnceCell::new(),
+            places: OnceCell::new(),
             overrides,
-            places: BTreeMap::new(),
+            set: Vec::new(),
             known: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
         }
     }
 
+    /// Returns the text.
+    pub(crate) fn text(&self) -> Arc<str> {
+        Arc::clone(&self.text)
+    }
+
     /// Parses the text; a syntax error becomes a problem.
-    pub(crate) fn parse<'t>(&mut self, text: &'t str) -> Option<Document<&'t str>> {
-        match Document::parse(text) {
-            Ok(document) => Some(document),
+    pub(crate) fn parse<'t>(&mut self, text: &'t str) -> Option<Table<'t>> {
+        match Table::read(text) {
+            Ok(table) => Some(table),
             Err(error) => {
-                let line = error.span().map(|span| self.line(&span));
+                let line = error.span().map(|span| self.line(span.start));
                 let message = format!("not TOML: {}", error.message().replace('\n', "; "));
                 self.problems.push(Problem { line, ..Problem::of_file(&self.file, message) });
                 None
@@ -65,13 +88,8 @@ impl Sheet {
     }
 
     /// Returns the file's top level.
-    pub(crate) fn root<'a>(&'a mut self, document: &'a Document<&str>) -> Section<'a> {
-        Section { sheet: self, table: Some(document.as_table()), path: String::new(), known: Vec::new() }
-    }
-
-    /// Records a mistake at a place.
-    pub(crate) fn wrong(&mut self, place: &Place, message: impl Into<String>) {
-        self.problems.push(Problem::at(place.clone(), message));
+    pub(crate) fn root<'a>(&'a mut self, table: &'a Table<'a>) -> Section<'a> {
+        Section { sheet: self, table: Some(table), path: KeyPath::Root, at: None, known: Vec::new() }
     }
 
     /// Records a mistake of a key, wherever that was set.
@@ -105,70 +123,88 @@ impl Sheet {
 
     /// Returns where a key was set; the file as a whole for one that was not.
     fn place(&self, key: &str) -> Place {
-        let unset = || Place { file: self.file.clone(), line: None, key: key.to_owned() };
-        self.places.get(key).cloned().unwrap_or_else(unset)
+        let is_part = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);
+        let holds = |(set, _): &&(String, PathBuf)| key.strip_prefix(set.as_str()).is_some_and(is_part);
+        if let Some((_, variable)) = self.set.iter().find(holds) {
+            return Place { file: variable.clone(), line: None, key: key.to_owned() };
+        }
+        let places = self.places.get_or_init(|| path::places(&self.text));
+        self.in_file(key.to_owned(), places.get(key).copied())
     }
 
-    fn line(&self, span: &Range<usize>) -> usize {
-        self.line_ends.partition_point(|end| *end < span.start) + 1
+    fn in_file(&self, key: String, at: Option<usize>) -> Place {
+        Place { file: self.file.clone(), line: at.map(|at| self.line(at)), key }
     }
 
-    fn note(&mut self, key: String, line: Option<usize>) -> Place {
-        let place = Place { file: self.file.clone(), line, key };
-        self.places.insert(place.key.clone(), place.clone());
-        place
+    fn line(&self, at: usize) -> usize {
+        let ends = || self.text.match_indices('\n').map(|(at, _)| at).collect();
+        self.line_ends.get_or_init(ends).partition_point(|end| *end < at) + 1
     }
 }
 
 /// One table that is being read, key by key.
 pub(crate) struct Section<'a> {
     sheet: &'a mut Sheet,
-    table: Option<&'a dyn TableLike>,
-    path: String,
-    known: Vec<String>,
+    table: Option<&'a Table<'a>>,
+    path: KeyPath<'a>,
+    /// Where the table begins, where there is one.
+    at: Option<usize>,
+    known: Vec<&'a str>,
 }
 
-impl Section<'_> {
+/// What a key was set to: what the file says, or what a variable's value can be meant as.
+struct Found<'a> {
+    key: &'static str,
+    at: usize,
+    variable: Option<PathBuf>,
+    values: Cow<'a, [Value<'a>]>,
+}
+
+impl<'a> Section<'a> {
     /// Reads a key, if it is set, into a field: a value of type `T`, which `convert` makes what the field holds.
     pub(crate) fn read<T: Raw, U>(
         &mut self,
-        key: &str,
+        key: &'static str,
         field: &mut U,
         convert: impl FnOnce(T) -> Result<U, String>,
     ) {
-        if let Some((raw, place)) = self.take(key) {
-            match convert(raw) {
-                Ok(value) => *field = value,
-                Err(message) => self.sheet.wrong(&place, message),
-            }
+        let Some(found) = self.find(key) else { return };
+        match self.first(&found, T::EXPECTED, T::of).map(convert) {
+            Some(Ok(value)) => *field = value,
+            Some(Err(message)) => self.wrong_at(&found, message),
+            None => {}
         }
     }
 
     /// Reads a string as [`Self::read`] does.
     pub(crate) fn read_text<U>(
         &mut self,
-        key: &str,
+        key: &'static str,
         field: &mut U,
         convert: impl FnOnce(&str) -> Result<U, String>,
     ) {
-        self.read(key, field, |text: String| convert(&text));
+        let Some(found) = self.find(key) else { return };
+        match self.first(&found, String::EXPECTED, Value::as_text).map(convert) {
+            Some(Ok(value)) => *field = value,
+            Some(Err(message)) => self.wrong_at(&found, message),
+            None => {}
+        }
     }
 
     /// Reads a table of strings, if it is set; `convert` takes a name and its value, and says what is wrong with them.
     pub(crate) fn read_map<U>(
         &mut self,
-        key: &str,
+        key: &'static str,
         mut convert: impl FnMut(&str, &str) -> Result<U, String>,
     ) -> Option<Vec<U>> {
-        let (Members(members), place) = self.take(key)?;
-        let mut values = Vec::new();
-        for (name, span, item) in members {
-            let place = self.within(&place, dotted(&place.key, &name), span);
-            let converted = match item.as_str() {
-                Some(text) => convert(&name, text),
-                None => Err(unexpected(String::EXPECTED, &item)),
-            };
-            self.keep(converted, &place, &mut values);
+        let found = self.find(key)?;
+        let members = self.first(&found, "a table of strings", Value::as_table)?.members();
+        let mut values = Vec::with_capacity(members.len());
+        for Member { name, at, value } in members {
+            match text_of(value).and_then(|text| convert(name, text)) {
+                Ok(value) => values.push(value),
+                Err(message) => self.wrong_within(&found, *at, message, |key| dotted(key, name)),
+            }
         }
         Some(values)
     }
@@ -176,217 +212,158 @@ impl Section<'_> {
     /// Reads an array of strings, if it is set; `convert` takes one of them, and says what is wrong with it.
     pub(crate) fn read_list<U>(
         &mut self,
-        key: &str,
+        key: &'static str,
         mut convert: impl FnMut(&str) -> Result<U, String>,
     ) -> Option<Vec<U>> {
-        let (Elements(elements), place) = self.take(key)?;
-        let mut values = Vec::new();
-        for (index, item) in elements.into_iter().enumerate() {
-            let place = self.within(&place, format!("{}[{index}]", place.key), item.span());
-            let converted = match item.as_str() {
-                Some(text) => convert(text),
-                None => Err(unexpected(String::EXPECTED, &item)),
-            };
-            self.keep(converted, &place, &mut values);
+        let found = self.find(key)?;
+        let elements = self.first(&found, "an array of strings", Value::as_array)?;
+        let mut values = Vec::with_capacity(elements.len());
+        for (index, (at, value)) in elements.iter().enumerate() {
+            match text_of(value).and_then(&mut convert) {
+                Ok(value) => values.push(value),
+                Err(message) => self.wrong_within(&found, *at, message, |key| format!("{key}[{index}]")),
+            }
         }
         Some(values)
     }
 
-    fn keep<U>(&mut self, converted: Result<U, String>, place: &Place, values: &mut Vec<U>) {
-        match converted {
-            Ok(value) => values.push(value),
-            Err(message) => self.sheet.wrong(place, message),
+    /// Returns the table of that name; an empty one where it is not set.
+    pub(crate) fn section(&mut self, key: &'static str) -> Section<'_> {
+        self.known.push(key);
+        let found = self.table.and_then(|table| table.get(key));
+        self.inner(key, found)
+    }
+
+    /// Hands over every table in the table, each with its name.
+    pub(crate) fn each_named(&mut self, mut read: impl FnMut(&str, Section<'_>)) {
+        for member in self.table.map(Table::members).unwrap_or_default() {
+            self.known.push(&member.name);
+            read(&member.name, self.inner(&member.name, Some(member)));
         }
     }
 
-    /// Returns the table of that name; an empty one where it is not set.
-    pub(crate) fn section(&mut self, key: &str) -> Section<'_> {
-        self.known.push(key.to_owned());
-        let path = dotted(&self.path, key);
-        let found = self.table.and_then(|table| table.get_key_value(key));
-        let line = found.and_then(|(key, item)| self.line_of(key, item));
-        let place = self.sheet.note(path.clone(), line);
-        let table = found.and_then(|(_, item)| item.as_table_like());
-        if let Some((_, item)) = found.filter(|_| table.is_none()) {
-            self.sheet.wrong(&place, unexpected("a table", item));
+    fn inner<'s>(&'s mut self, key: &'s str, found: Option<&'s Member<'s>>) -> Section<'s> {
+        let table = found.and_then(|member| member.value.as_table());
+        let (path, at) = (KeyPath::Member(&self.path, key), found.map(|member| member.at));
+        if let Some(member) = found.filter(|_| table.is_none()) {
+            let place = self.sheet.in_file(path.to_string(), at);
+            self.sheet.problems.push(Problem::at(place, unexpected("a table", &member.value)));
         }
-        Section { sheet: self.sheet, table, path, known: Vec::new() }
+        Section { sheet: self.sheet, table, path, at, known: Vec::new() }
     }
 
     /// Hands over the tables of an array one by one, `[[key]]` or inline ones, each with its place's key.
-    pub(crate) fn each(&mut self, key: &str, mut read: impl FnMut(Section<'_>)) {
-        self.known.push(key.to_owned());
-        let Some((name, item)) = self.table.and_then(|table| table.get_key_value(key)) else { return };
-        let (path, line) = (dotted(&self.path, key), self.line_of(name, item));
-        let place = self.sheet.note(path.clone(), line);
-        let Some(tables) = tables_of(item) else {
-            return self.sheet.wrong(&place, unexpected("an array of tables", item));
+    pub(crate) fn each(&mut self, key: &'static str, mut read: impl FnMut(Section<'_>)) {
+        self.known.push(key);
+        let Some(member) = self.table.and_then(|table| table.get(key)) else { return };
+        let path = KeyPath::Member(&self.path, key);
+        let Some(tables) = member.value.as_tables() else {
+            let place = self.sheet.in_file(path.to_string(), Some(member.at));
+            let problem = Problem::at(place, unexpected("an array of tables", &member.value));
+            return self.sheet.problems.push(problem);
         };
-        for (index, (table, span)) in tables.into_iter().enumerate() {
-            let path = format!("{path}[{index}]");
-            self.within(&place, path.clone(), span);
-            read(Section { sheet: self.sheet, table: Some(table), path, known: Vec::new() });
+        for (index, table) in tables.into_iter().enumerate() {
+            let (path, at) = (KeyPath::Element(&path, index), Some(table.at));
+            read(Section { sheet: self.sheet, table: Some(table), path, at, known: Vec::new() });
         }
     }
 
     /// Returns the key of the table's place.
-    pub(crate) fn path(&self) -> &str {
-        &self.path
+    pub(crate) fn path(&self) -> String {
+        self.path.to_string()
     }
 
     /// Takes note of a key that may be set, but is not.
-    pub(crate) fn may_have(&mut self, key: &str) {
-        self.known.push(key.to_owned());
+    pub(crate) fn may_have(&mut self, key: &'static str) {
+        self.known.push(key);
     }
 
     /// Tells whether the table holds a key.
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.table.is_some_and(|table| table.contains_key(key))
-    }
-
-    /// Returns every name in the table.
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.table.map(|table| table.iter().map(|(name, _)| name.to_owned()).collect()).unwrap_or_default()
+        self.table.is_some_and(|table| table.get(key).is_some())
     }
 
     /// Records a mistake of the table itself.
     pub(crate) fn wrong(&mut self, message: impl Into<String>) {
-        self.sheet.wrong_key(&self.path, message);
+        let place = self.sheet.in_file(self.path(), self.at);
+        self.sheet.problems.push(Problem::at(place, message));
     }
 
     /// Records a mistake of one of its keys.
     pub(crate) fn wrong_key(&mut self, key: &str, message: impl Into<String>) {
-        self.sheet.wrong_key(&dotted(&self.path, key), message);
+        self.sheet.wrong_key(&KeyPath::Member(&self.path, key).to_string(), message);
     }
 
     /// Ends the reading: whatever was not asked for by now is a mistake.
     pub(crate) fn finish(self) {
-        for (name, item) in self.table.into_iter().flat_map(TableLike::iter) {
-            if self.known.iter().any(|known| known == name) {
-                continue;
+        for Member { name, at, .. } in self.table.map(Table::members).unwrap_or_default() {
+            if !self.known.contains(&name.as_ref()) {
+                let place = self.sheet.in_file(KeyPath::Member(&self.path, name).to_string(), Some(*at));
+                let message = unknown(name, self.known.iter().copied());
+                self.sheet.problems.push(Problem::at(place, message));
             }
-            let key = self.table.and_then(|table| table.key(name));
-            let line = key.and_then(|key| self.line_of(key, item));
-            let place = self.sheet.note(dotted(&self.path, name), line);
-            self.sheet.wrong(&place, unknown(name, self.known.iter().map(String::as_str)));
         }
     }
 
-    fn take<T: Raw>(&mut self, key: &str) -> Option<(T, Place)> {
-        self.known.push(key.to_owned());
-        let path = dotted(&self.path, key);
-        self.sheet.known.push(path.clone());
-        let (readings, place) = if let Some(set) = self.sheet.overrides.remove(&path) {
-            let place = Place { file: PathBuf::from(&set.variable), line: None, key: path.clone() };
-            self.sheet.places.insert(path, place.clone());
-            (set.readings(), place)
-        } else {
-            let (key, item) = self.table?.get_key_value(key)?;
-            let line = self.line_of(key, item);
-            (vec![item.clone()], self.sheet.note(path, line))
+    fn find(&mut self, key: &'static str) -> Option<Found<'a>> {
+        self.known.push(key);
+        // As nearly always: nothing to win over the file.
+        if !self.sheet.overrides.is_empty() {
+            let path = KeyPath::Member(&self.path, key).to_string();
+            let set = self.sheet.overrides.remove(&path);
+            self.sheet.known.push(path.clone());
+            if let Some(set) = set {
+                let variable = PathBuf::from(&set.variable);
+                self.sheet.set.push((path, variable.clone()));
+                let values = Cow::Owned(set.readings());
+                return Some(Found { key, at: 0, variable: Some(variable), values });
+            }
+        }
+        let member = self.table?.get(key)?;
+        let values = Cow::Borrowed(std::slice::from_ref(&member.value));
+        Some(Found { key, at: member.at, variable: None, values })
+    }
+
+    /// Returns what is found as what is expected, or says that it is not that.
+    fn first<'f, T>(
+        &mut self,
+        found: &'f Found<'_>,
+        expected: &str,
+        of: impl Fn(&'f Value<'f>) -> Option<T>,
+    ) -> Option<T> {
+        let value = found.values.iter().find_map(of);
+        if let (None, Some(value)) = (&value, found.values.first()) {
+            self.wrong_at(found, unexpected(expected, value));
+        }
+        value
+    }
+
+    fn wrong_at(&mut self, found: &Found<'_>, message: String) {
+        self.wrong_within(found, found.at, message, str::to_owned);
+    }
+
+    /// Records a mistake of a part of what is found.
+    fn wrong_within(
+        &mut self,
+        found: &Found<'_>,
+        at: usize,
+        message: String,
+        part: impl FnOnce(&str) -> String,
+    ) {
+        let key = part(&KeyPath::Member(&self.path, found.key).to_string());
+        let place = match &found.variable {
+            Some(variable) => Place { file: variable.clone(), line: None, key },
+            None => self.sheet.in_file(key, Some(at)),
         };
-        let value = readings.iter().find_map(T::from_item);
-        if let (None, Some(item)) = (&value, readings.first()) {
-            self.sheet.wrong(&place, unexpected(T::EXPECTED, item));
-        }
-        value.map(|value| (value, place))
-    }
-
-    /// Returns the place of a part of a value.
-    fn within(&mut self, whole: &Place, key: String, span: Option<Range<usize>>) -> Place {
-        let line = whole.line.map(|line| span.map_or(line, |span| self.sheet.line(&span)));
-        let place = Place { file: whole.file.clone(), line, key };
-        self.sheet.places.insert(place.key.clone(), place.clone());
-        place
-    }
-
-    fn line_of(&self, key: &Key, item: &Item) -> Option<usize> {
-        key.span().or_else(|| item.span()).map(|span| self.sheet.line(&span))
+        self.sheet.problems.push(Problem::at(place, message));
     }
 }
 
-/// What a TOML value can be read as.
-pub(crate) trait Raw: Sized {
-    /// What is expected, as a message says it.
-    const EXPECTED: &'static str;
-
-    /// Returns the value, if it is of this type.
-    fn from_item(item: &Item) -> Option<Self>;
+fn text_of<'v>(value: &'v Value<'_>) -> Result<&'v str, String> {
+    value.as_text().ok_or_else(|| unexpected(String::EXPECTED, value))
 }
 
-impl Raw for String {
-    const EXPECTED: &'static str = "a string";
-
-    fn from_item(item: &Item) -> Option<Self> {
-        item.as_str().map(str::to_owned)
-    }
-}
-
-impl Raw for i64 {
-    const EXPECTED: &'static str = "an integer";
-
-    fn from_item(item: &Item) -> Option<Self> {
-        item.as_integer()
-    }
-}
-
-impl Raw for bool {
-    const EXPECTED: &'static str = "true or false";
-
-    fn from_item(item: &Item) -> Option<Self> {
-        item.as_bool()
-    }
-}
-
-/// The names of a table with their values and where they stand.
-struct Members(Vec<(String, Option<Range<usize>>, Item)>);
-
-impl Raw for Members {
-    const EXPECTED: &'static str = "a table of strings";
-
-    fn from_item(item: &Item) -> Option<Self> {
-        let table = item.as_table_like()?;
-        let span = |name: &str| table.key(name).and_then(Key::span);
-        Some(Self(table.iter().map(|(name, item)| (name.to_owned(), span(name), item.clone())).collect()))
-    }
-}
-
-/// The elements of an array.
-struct Elements(Vec<Item>);
-
-impl Raw for Elements {
-    const EXPECTED: &'static str = "an array of strings";
-
-    fn from_item(item: &Item) -> Option<Self> {
-        item.as_array().map(|array| Self(array.iter().cloned().map(Item::Value).collect()))
-    }
-}
-
-/// A table, and where it stands in the file.
-type Standing<'a> = (&'a dyn TableLike, Option<Range<usize>>);
-
-fn standing(table: &dyn TableLike, span: Option<Range<usize>>) -> Standing<'_> {
-    (table, span)
-}
-
-/// Returns the tables of an array with where they stand, or `None` where it is no array or holds something else.
-fn tables_of(item: &Item) -> Option<Vec<Standing<'_>>> {
-    if let Some(tables) = item.as_array_of_tables() {
-        return Some(tables.iter().map(|table| standing(table, table.span())).collect());
-    }
-    let inline = |value: &'_ toml_edit::Value| value.as_inline_table().is_some();
-    let array = item.as_array().filter(|array| array.iter().all(inline))?;
-    let tables = array.iter().filter_map(toml_edit::Value::as_inline_table);
-    Some(tables.map(|table| standing(table, table.span())).collect())
-}
-
-/// Returns a key of a table as TOML writes it.
-pub(crate) fn dotted(table: &str, key: &str) -> String {
-    let key = Key::new(key).display_repr().into_owned();
-    if table.is_empty() { key } else { format!("{table}.{key}") }
-}
-
-fn unexpected(expected: &str, found: &Item) -> String {
+fn unexpected(expected: &str, found: &Value<'_>) -> String {
     format!("expected {expected}, found {}", found.type_name())
 }
 

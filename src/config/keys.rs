@@ -41,9 +41,8 @@ pub struct KeyLimits {
 
 /// Reads `[services.NAME.keys.ID]`, one table per key.
 pub(super) fn read(mut keys: Section<'_>) -> Vec<KeySpec> {
-    let names = keys.names();
-    let read = names.into_iter().filter_map(|id| read_key(keys.section(&id), id)).collect();
-    keys.finish();
+    let mut read = Vec::new();
+    keys.each_named(|id, section| read.extend(read_key(section, id.to_owned())));
     read
 }
 

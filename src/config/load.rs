@@ -138,7 +138,7 @@ fn finish(
 ) -> Result<Loaded, Problems> {
     let file = config.catalog.services.clone();
     let services = match text {
-        Ok(text) => add_services(&file, &text, &config, &mut sheet),
+        Ok(text) => add_services(&file, text, &config, &mut sheet),
         // A config file that could not be read may have named another services file.
         Err(_) if sheet.problems.iter().any(|problem| problem.key.is_none()) => ServicesFile::default(),
         Err(error) => {
@@ -174,9 +174,9 @@ fn add_prices(config: &Config, services: &ServicesFile, sheet: &mut Sheet) -> Pr
 }
 
 /// Reads the services, and adds what is wrong with them to what is wrong with the config.
-fn add_services(file: &Path, text: &str, config: &Config, sheet: &mut Sheet) -> ServicesFile {
-    let mut own = Sheet::new(file, text, BTreeMap::new());
-    let services = services::read(&mut own, text);
+fn add_services(file: &Path, text: String, config: &Config, sheet: &mut Sheet) -> ServicesFile {
+    let mut own = Sheet::new(file, text.into(), BTreeMap::new());
+    let services = services::read(&mut own);
     rules::check_services(config, &services, &mut own);
     if own.problems.is_empty() {
         rules::check_shared_aliases(config, &services, sheet);
@@ -195,9 +195,9 @@ fn read_config(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> 
         problems.push(unreadable(path, &error, "config", hint));
         String::new()
     });
-    let mut sheet = Sheet::new(path, &text, overrides);
+    let mut sheet = Sheet::new(path, text.into(), overrides);
     sheet.problems = problems;
-    let config = settings::read(&mut sheet, &text, folder);
+    let config = settings::read(&mut sheet, folder);
     rules::check_config(&config, &mut sheet);
     (config, sheet)
 }

@@ -2,12 +2,15 @@
 
 use super::services::key_of;
 use super::tls::NO_CERTIFICATES;
-use super::{Config, Listen, Proof, ServiceSpec, ServicesFile, UnmappedModel, sessions, tags};
-use crate::domain::{CertificateName, ModelId, ProfileArn, fits_any};
+use super::{Config, KeySpec, Listen, Proof, ServiceSpec, ServicesFile, UnmappedModel, sessions, tags};
+use crate::domain::{CertificateName, ModelId, ProfileArn, ServiceName, fits_any};
 use crate::sheet::{Problem, Sheet, dotted};
 use http::Uri;
 use sha2::{Digest, Sha256};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 
 /// What to do about a services file without services.
@@ -120,80 +123,107 @@ pub(super) fn check_services(config: &Config, file: &ServicesFile, sheet: &mut S
     }
 }
 
-/// A profile, a key and a certificate belong to one service only.
-fn check_owners(file: &ServicesFile, sheet: &mut Sheet) {
-    check_certificates(file, sheet);
-    let mut profiles: HashMap<&str, String> = HashMap::new();
-    let mut keys: HashMap<[u8; 32], String> = HashMap::new();
-    for service in &file.services {
-        for (model, arn) in &service.profiles {
-            let key = dotted(&key_of(&service.name, "profiles"), model.as_str());
-            if let Some(first) = profiles.get(arn.as_str()) {
-                sheet.wrong_key(&key, format!("the profile is {first} already: a profile has one place"));
-            }
-            profiles.entry(arn.as_str()).or_insert(key);
+/// Where something of a service stands, put into words where two services have it.
+#[derive(Debug, Clone, Copy)]
+enum Stands<'a> {
+    Member(&'a ServiceName, &'static str, &'a str),
+    Element(&'a ServiceName, &'static str, usize),
+}
+
+impl fmt::Display for Stands<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Member(service, setting, name) => f.write_str(&dotted(&key_of(service, setting), name)),
+            Self::Element(service, setting, index) => write!(f, "{}[{index}]", key_of(service, setting)),
         }
-        for (index, hash) in service.key_sha256.iter().enumerate() {
-            let key = format!("{}[{index}]", key_of(&service.name, "key_sha256"));
-            if let Some(first) = keys.get(hash) {
-                sheet.wrong_key(&key, format!("the key is {first} already: a key belongs to one service"));
-            }
-            keys.entry(*hash).or_insert(key);
-        }
-        check_keys(service, &mut keys, sheet);
     }
 }
 
-/// A key under its id belongs to one service only, and stands in one place.
-fn check_keys(service: &ServiceSpec, known: &mut HashMap<[u8; 32], String>, sheet: &mut Sheet) {
-    for spec in &service.keys {
-        let key = dotted(&key_of(&service.name, "keys"), &spec.id);
-        // Of access keys, the id is what they are found by.
-        let hash = match &spec.proof {
-            Proof::Bearer(hash) => *hash,
-            Proof::Signature(_) => Sha256::digest(spec.id.as_bytes()).into(),
-        };
-        if let Some(first) = known.get(&hash) {
-            sheet.wrong_key(&key, format!("the key is {first} already: a key belongs to one service"));
+/// A profile, a key and a certificate belong to one service only.
+fn check_owners(file: &ServicesFile, sheet: &mut Sheet) {
+    check_certificates(file, sheet);
+    let mut profiles: HashMap<&str, Stands<'_>> = HashMap::new();
+    let mut keys: HashMap<[u8; 32], Stands<'_>> = HashMap::new();
+    for service in &file.services {
+        let name = &service.name;
+        for (model, arn) in &service.profiles {
+            let place = Stands::Member(name, "profiles", model.as_str());
+            if let Some(first) = claim(&mut profiles, arn.as_str(), place) {
+                let message = format!("the profile is {first} already: a profile has one place");
+                sheet.wrong_key(&place.to_string(), message);
+            }
         }
-        known.entry(hash).or_insert(key);
+        let hashes = service.key_sha256.iter().enumerate();
+        let hashes = hashes.map(|(index, hash)| (*hash, Stands::Element(name, "key_sha256", index)));
+        let specs = service.keys.iter().map(|spec| (found_by(spec), Stands::Member(name, "keys", &spec.id)));
+        for (hash, place) in hashes.chain(specs) {
+            if let Some(first) = claim(&mut keys, hash, place) {
+                let message = format!("the key is {first} already: a key belongs to one service");
+                sheet.wrong_key(&place.to_string(), message);
+            }
+        }
+    }
+}
+
+/// Returns the place that has something already; else it has this one from now on.
+fn claim<'a, K: Eq + Hash>(
+    places: &mut HashMap<K, Stands<'a>>,
+    what: K,
+    place: Stands<'a>,
+) -> Option<Stands<'a>> {
+    match places.entry(what) {
+        Entry::Occupied(first) => Some(*first.get()),
+        Entry::Vacant(free) => {
+            free.insert(place);
+            None
+        }
+    }
+}
+
+/// Returns what a key is found by: of access keys, that is the id.
+fn found_by(spec: &KeySpec) -> [u8; 32] {
+    match &spec.proof {
+        Proof::Bearer(hash) => *hash,
+        Proof::Signature(_) => Sha256::digest(spec.id.as_bytes()).into(),
     }
 }
 
 /// A certificate's name is claimed once.
 fn check_certificates(file: &ServicesFile, sheet: &mut Sheet) {
-    let mut names: HashMap<&CertificateName, String> = HashMap::new();
+    let mut names: HashMap<&CertificateName, Stands<'_>> = HashMap::new();
     for service in &file.services {
         for (index, name) in service.client_certificates.iter().enumerate() {
-            let key = format!("{}[{index}]", key_of(&service.name, "client_certificates"));
-            if let Some(first) = names.get(name) {
+            let place = Stands::Element(&service.name, "client_certificates", index);
+            if let Some(first) = claim(&mut names, name, place) {
                 let message = format!(
                     "the name is {first} already: a certificate tells one service, so keep one of them"
                 );
-                sheet.wrong_key(&key, message);
+                sheet.wrong_key(&place.to_string(), message);
             }
-            names.entry(name).or_insert(key);
         }
     }
 }
 
 /// A source model occurs once, and fits its profile's region.
 fn check_profiles(service: &ServiceSpec, sheet: &mut Sheet) {
-    let mut seen: HashMap<&str, &ModelId> = HashMap::new();
+    let key = |model: &ModelId| dotted(&key_of(&service.name, "profiles"), model.as_str());
+    let mut seen: HashMap<&str, &ModelId> = HashMap::with_capacity(service.profiles.len());
     for (model, arn) in &service.profiles {
-        let key = dotted(&key_of(&service.name, "profiles"), model.as_str());
         if let Some(first) = seen.insert(model.bare(), model) {
-            sheet.wrong_key(&key, format!("is the same model as {first}: keep one of them"));
+            sheet.wrong_key(&key(model), format!("is the same model as {first}: keep one of them"));
         }
         if !fits_region(model, arn) {
             let message = format!("the profile's region, {}, is outside the model's geography", arn.region());
-            sheet.warn_key(&key, message);
+            sheet.warn_key(&key(model), message);
         }
     }
 }
 
 /// What a service may not use need not be there.
 fn check_allowed(service: &ServiceSpec, sheet: &mut Sheet) {
+    if service.allowed_models.is_empty() {
+        return;
+    }
     let key = key_of(&service.name, "profiles");
     let is_denied = |model: &ModelId| !fits_any(&service.allowed_models, model.bare());
     for (model, _) in service.profiles.iter().filter(|(model, _)| is_denied(model)) {

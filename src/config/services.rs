@@ -8,18 +8,15 @@ use crate::sheet::{Section, Sheet, dotted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads the services of a sheet, without those whose names are not legal.
-pub(super) fn read(sheet: &mut Sheet, text: &str) -> ServicesFile {
+pub(super) fn read(sheet: &mut Sheet) -> ServicesFile {
     let mut file = ServicesFile::default();
-    if let Some(document) = sheet.parse(text) {
-        let mut root = sheet.root(&document);
-        let mut services = root.section("services");
-        for name in services.names() {
-            let mut section = services.section(&name);
-            match ServiceName::parse(&name) {
-                Ok(name) => file.services.push(read_service(section, name)),
-                Err(error) => section.wrong(error.to_string()),
-            }
-        }
+    let text = sheet.text();
+    if let Some(table) = sheet.parse(&text) {
+        let mut root = sheet.root(&table);
+        root.section("services").each_named(|name, mut section| match ServiceName::parse(name) {
+            Ok(name) => file.services.push(read_service(section, name)),
+            Err(error) => section.wrong(error.to_string()),
+        });
         root.finish();
     }
     file

@@ -58,14 +58,15 @@ const TAKEN_HEADERS: [&str; 16] = [
 ];
 
 /// Reads the config of a sheet; what is wrong or absent keeps its default.
-pub(super) fn read(sheet: &mut Sheet, text: &str, folder: &Path) -> Config {
+pub(super) fn read(sheet: &mut Sheet, folder: &Path) -> Config {
     let mut config = Config::default();
     config.catalog.services = folder.join(&config.catalog.services);
     config.catalog.snapshot = folder.join(&config.catalog.snapshot);
     config.ledger.journal = folder.join(&config.ledger.journal);
     config.ledger.store = config.ledger.store.within(folder);
-    if let Some(document) = sheet.parse(text) {
-        let mut root = sheet.root(&document);
+    let text = sheet.text();
+    if let Some(table) = sheet.parse(&text) {
+        let mut root = sheet.root(&table);
         read_listen(root.section("listen"), &mut config.listen, folder);
         read_upstream(root.section("upstream"), &mut config.upstream, folder);
         identity::read(root.section("identity"), &mut config.identity, folder);

@@ -7,11 +7,10 @@ use super::routing;
 use super::row::{Days, ImagePrice, Origin, Prices, Row, Sold, Tier};
 use super::values::{date, model, model_pattern, pixels, price, region, service, vendor_name, word_of};
 use crate::domain::Money;
-use crate::sheet::{Problem, Raw, Section, Sheet};
+use crate::sheet::{Problem, Raw, Section, Sheet, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use toml_edit::Item;
 
 /// What a price file holds.
 #[derive(Debug, Default)]
@@ -27,24 +26,24 @@ struct Quoted(String);
 impl Raw for Quoted {
     const EXPECTED: &'static str = "a number in quotes, as in \"3.3\" (without them it would be rounded)";
 
-    fn from_item(item: &Item) -> Option<Self> {
-        item.as_str().map(|text| Self(text.to_owned()))
+    fn of(value: &Value<'_>) -> Option<Self> {
+        value.as_text().map(|text| Self(text.to_owned()))
     }
 }
 
 /// Reads a file's text.
 pub(super) fn read(path: &Path, text: &str, origin: Origin) -> Content {
-    let mut sheet = Sheet::new(path, text, BTreeMap::new());
+    let mut sheet = Sheet::new(path, text.into(), BTreeMap::new());
     let (mut rows, mut discounts) = (Vec::new(), Vec::new());
-    if let Some(document) = sheet.parse(text) {
-        let mut root = sheet.root(&document);
+    if let Some(table) = sheet.parse(text) {
+        let mut root = sheet.root(&table);
         root.each("price", |section| {
-            let place = section.path().to_owned();
+            let place = section.path();
             rows.extend(read_row(section, origin).map(|of| Placed { place, of }));
         });
         if origin == Origin::Override {
             root.each("discount", |section| {
-                let place = section.path().to_owned();
+                let place = section.path();
                 discounts.extend(read_discount(section).map(|of| Placed { place, of }));
             });
         }

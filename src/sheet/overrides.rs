@@ -1,8 +1,9 @@
 //! Environment variables that win over the config file.
 
 use super::problem::Problem;
+use super::tree::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use toml_edit::{Item, Value};
 
 /// What the names of such variables begin with; `__` separates the levels of a key.
 pub(crate) const ENV_PREFIX: &str = "TOLLGATE__";
@@ -18,9 +19,10 @@ pub(crate) struct Override {
 
 impl Override {
     /// Returns what the value can be meant as: TOML where it is that, and a string.
-    pub(super) fn readings(&self) -> Vec<Item> {
-        let text = Item::Value(Value::from(self.value.as_str()));
-        self.value.trim().parse::<Value>().ok().map(Item::Value).into_iter().chain([text]).collect()
+    pub(super) fn readings(&self) -> Vec<Value<'static>> {
+        let parsed = self.value.trim().parse::<toml_edit::Value>().ok();
+        let text = Value::Text(Cow::Owned(self.value.clone()));
+        parsed.iter().map(Value::of_inline).chain([text]).collect()
     }
 }
 
