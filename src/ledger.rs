@@ -83,7 +83,8 @@ impl Ledger {
             keep_records: settings.keep_records,
             keep_rollups: settings.keep_rollups,
         };
-        journal::check(&settings.journal)?;
+        // Before the store is opened, which may make it; the journal is changed after that.
+        let found = journal::look(&settings.journal)?;
         let store = match store::open(&destination.store, Access::Write, &destination.label_keys) {
             Ok(store) => Some(store),
             Err(error @ StoreError::Away { .. }) => {
@@ -97,7 +98,7 @@ impl Ledger {
             limit_bytes: settings.journal_limit_bytes,
             ..journal::Settings::default()
         };
-        let Started { journal, reader, recovery } = Journal::start(&settings.journal, own, &mut interrupted)?;
+        let Started { journal, reader, recovery } = found.start(own, &mut interrupted)?;
         tell(&recovery);
         let drainer = Drainer::start(reader, destination, store, clock)?;
         let on_failure = settings.on_journal_failure;

@@ -22,7 +22,7 @@ use crate::ledger::opening::Opening;
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// What the last process left behind.
@@ -47,6 +47,55 @@ pub struct Started {
     pub recovery: Recovery,
 }
 
+/// The journal of a directory, as it was found.
+#[derive(Debug)]
+pub struct Looked {
+    dir: PathBuf,
+    /// What is there; nothing yet, where there is no directory.
+    left: Option<Left>,
+}
+
+/// What the last process left, which nobody else can change.
+#[derive(Debug)]
+struct Left {
+    lock: DirLock,
+    found: Found,
+    open: Vec<(u64, Opening)>,
+}
+
+/// Looks at the journal of a directory and keeps others from it, but repairs nothing and makes no directory.
+///
+/// # Errors
+/// The directory cannot be used or made, or holds what the death of a process does not leave behind.
+pub fn look(dir: &Path) -> Result<Looked, JournalError> {
+    let left = if is_there(dir)? { Some(Left::take(dir)?) } else { None };
+    Ok(Looked { dir: dir.to_owned(), left })
+}
+
+impl Looked {
+    /// Starts the journal as [`Journal::start`] does, without reading it again.
+    ///
+    /// # Errors
+    /// What is to be repaired cannot be.
+    pub fn start(
+        self,
+        settings: Settings,
+        record_of: &mut dyn FnMut(Opening) -> Record,
+    ) -> Result<Started, JournalError> {
+        let left = self.left.map_or_else(|| Left::take(&self.dir), Ok)?;
+        take_over(&self.dir, left, (settings, Disk::default()), record_of)
+    }
+}
+
+impl Left {
+    fn take(dir: &Path) -> Result<Self, JournalError> {
+        let lock = DirLock::acquire(dir)?;
+        let mut found = scan(dir)?;
+        let open = found.take_open(dir)?;
+        Ok(Self { lock, found, open })
+    }
+}
+
 /// Starts the journal of a directory.
 pub(super) fn start(
     dir: &Path,
@@ -54,9 +103,16 @@ pub(super) fn start(
     disk: Disk,
     record_of: &mut dyn FnMut(Opening) -> Record,
 ) -> Result<Started, JournalError> {
-    let lock = DirLock::acquire(dir)?;
-    let mut found = scan(dir)?;
-    let open = found.take_open(dir)?;
+    take_over(dir, Left::take(dir)?, (settings, disk), record_of)
+}
+
+fn take_over(
+    dir: &Path,
+    left: Left,
+    (settings, disk): (Settings, Disk),
+    record_of: &mut dyn FnMut(Opening) -> Record,
+) -> Result<Started, JournalError> {
+    let Left { lock, mut found, open } = left;
     let tails = std::mem::take(&mut found.tails);
     tails.iter().try_for_each(cut)?;
     let interrupted = open.len();
@@ -85,12 +141,21 @@ pub(super) fn start(
 /// # Errors
 /// What [`Journal::start`] would fail for, as far as can be seen without writing.
 pub fn check(dir: &Path) -> Result<(), JournalError> {
-    if !dir.is_dir() {
-        let set_up = |source| JournalError::SetUp { path: dir.to_owned(), source };
-        return can_be_made(dir).map_err(set_up);
+    if !is_there(dir)? {
+        return Ok(());
     }
     DirLock::probe(dir)?;
     scan(dir)?.take_open(dir).map(drop)
+}
+
+/// Tells whether there is a directory; where there is none, it can be made.
+fn is_there(dir: &Path) -> Result<bool, JournalError> {
+    let set_up = |source| JournalError::SetUp { path: dir.to_owned(), source };
+    let is_there = dir.is_dir();
+    if !is_there {
+        can_be_made(dir).map_err(set_up)?;
+    }
+    Ok(is_there)
 }
 
 impl Found {
