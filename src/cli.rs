@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod edit;
 mod failure;
+mod file_limit;
 mod generate;
 mod grid;
 mod healthcheck;

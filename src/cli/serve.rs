@@ -1,6 +1,6 @@
 //! `tollgate serve`
 
-use super::{Context, Failure};
+use super::{Context, Failure, file_limit};
 use crate::access_log::{AccessLog, AccessLogGuard};
 use crate::clock::Clock;
 use crate::config::{self, Egress, Upstream, load};
@@ -10,7 +10,7 @@ use crate::server::reload::Sources;
 use crate::server::{Server, StartError, Surroundings, discover};
 use crate::telemetry;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use std::io;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -26,7 +26,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Failure> {
         tracing::warn!(%warning, hint = warning.hint, "config");
     }
     tell_of_proxies(&loaded.egress);
-    raise_file_limit();
+    file_limit::raise(loaded.config.listen.max_connections);
     keep_memory_private();
     // Dropped last: what is queued is written then.
     let (access_log, _guard) = open_access_log(&loaded.config.log.access)?.unzip();
@@ -122,15 +122,5 @@ fn no_runtime(error: &io::Error) -> Failure {
 fn keep_memory_private() {
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "a core dump of this process would hold its secrets");
-    }
-}
-
-/// Raises the soft limit of open files to the hard one: each call takes two.
-fn raise_file_limit() {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current != maximum
-        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
-    {
-        tracing::warn!(%error, ?current, ?maximum, "the limit of open files stays low");
     }
 }

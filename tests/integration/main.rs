@@ -35,6 +35,8 @@ mod egress;
 #[cfg(test)]
 mod exactness;
 #[cfg(test)]
+mod file_limit;
+#[cfg(test)]
 mod focus;
 #[cfg(test)]
 mod full_disk;

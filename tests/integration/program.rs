@@ -58,16 +58,24 @@ impl Workplace {
 
     /// Starts the program, which goes on until it is dropped.
     pub(crate) fn start(&self, arguments: &[&str], env: &[(&str, &str)]) -> Running {
-        let mut child = self.command(arguments, env).spawn().unwrap();
-        let (err, (lines, log)) = (child.stderr.take().unwrap(), channel());
-        std::thread::spawn(move || {
-            BufReader::new(err).lines().map_while(Result::ok).all(|line| lines.send(line).is_ok())
-        });
-        Running { child, log }
+        Running::of(self.command(arguments, env))
+    }
+
+    /// Starts the program after what a shell does first, in its place.
+    pub(crate) fn start_under(&self, first: &str, arguments: &[&str], env: &[(&str, &str)]) -> Running {
+        let script = format!("{first} && exec \"$0\" \"$@\"");
+        let program = env!("CARGO_BIN_EXE_tollgate");
+        let mut command = self.command_of(Path::new("/bin/sh"), &["-c", &script, program], env);
+        command.args(arguments);
+        Running::of(command)
     }
 
     fn command(&self, arguments: &[&str], env: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_tollgate")), arguments, env)
+    }
+
+    fn command_of(&self, program: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(program);
         let folder: &Path = self.0.path();
         command.args(arguments).current_dir(folder).env_clear().env("HOME", folder);
         command.env("AWS_EC2_METADATA_DISABLED", "true").envs(env.iter().copied());
@@ -84,6 +92,20 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let (err, (lines, log)) = (child.stderr.take().unwrap(), channel());
+        std::thread::spawn(move || {
+            BufReader::new(err).lines().map_while(Result::ok).all(|line| lines.send(line).is_ok())
+        });
+        Self { child, log }
+    }
+
+    /// Returns the process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the line of the log whose message begins like this.
     pub(crate) fn logged(&self, message: &str) -> serde_json::Value {
         let until = Instant::now() + DEADLINE;
