@@ -1,9 +1,10 @@
 //! What calls cost: a price table that is built in, what a company's own file says beside it, and exact sums.
 //!
 //! [`PriceTable`] holds the rows; [`PriceTable::rates`] resolves them once for a service, a model and a region;
-//! [`Rates::charge`] prices a call. Pure: it knows nothing of where calls come from.
+//! [`Rates::charge`] prices a call, and [`Charging`] many records. Pure: it knows nothing of where calls come from.
 
 mod built_in;
+mod charging;
 mod discount;
 mod file;
 mod meter;
@@ -17,6 +18,7 @@ mod tests;
 mod timeline;
 mod values;
 
+pub use charging::Charging;
 pub use discount::{Discount, Models, Percent};
 pub use meter::Meter;
 pub use rates::{Rates, Used};

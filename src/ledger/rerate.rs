@@ -38,7 +38,7 @@ pub struct Rerating {
 pub fn rerate(
     (from, to): (&mut dyn Store, &mut dyn Store),
     filter: &RecordFilter,
-    charge: impl Fn(&Record) -> Charge,
+    mut charge: impl FnMut(&Record) -> Charge,
     mode: Mode,
     mut progress: impl FnMut(&Record),
 ) -> Result<Rerating, StoreError> {

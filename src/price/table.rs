@@ -11,7 +11,7 @@ use crate::domain::{Charge, ModelId, Record, Region, ServiceName};
 use crate::hex::hex;
 use crate::sheet::{Problem, Problems};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use time::{Date, OffsetDateTime};
@@ -23,13 +23,19 @@ pub struct PriceTable(Arc<Inner>);
 #[derive(Debug, PartialEq, Eq)]
 struct Inner {
     rows: ByModel,
+    /// Those of on-demand prices, by model and by whose they are: everyone's where it is nobody's.
+    on_demand: HashMap<String, ByService<Row>>,
     /// The bare ids whose rows hold the global price.
     global: BTreeSet<String>,
     discounts: Vec<Arc<Discount>>,
+    discounts_by_service: ByService<Discount>,
     built_in: Arc<str>,
     overrides: Arc<str>,
     id: Arc<str>,
 }
+
+/// What is a service's own, or, of none, everyone's.
+type ByService<T> = HashMap<Option<ServiceName>, Vec<Arc<T>>>;
 
 impl PriceTable {
     /// Returns the table that is built in.
@@ -80,7 +86,20 @@ impl PriceTable {
         } else {
             format!("{built_in}+{overrides}").into()
         };
-        Self(Arc::new(Inner { rows: by_model, global, discounts, built_in, overrides, id }))
+        let sold_on_demand = |row: &&Arc<Row>| row.sold == Sold::OnDemand;
+        let on_demand = by_model.iter().map(|(model, rows)| {
+            (model.clone(), by_service(rows.iter().filter(sold_on_demand), |row| row.service.clone()))
+        });
+        Self(Arc::new(Inner {
+            on_demand: on_demand.collect(),
+            rows: by_model,
+            global,
+            discounts_by_service: by_service(&discounts, |discount| discount.service.clone()),
+            discounts,
+            built_in,
+            overrides,
+            id,
+        }))
     }
 
     /// Names this state of the table.
@@ -141,14 +160,21 @@ impl PriceTable {
 
     /// Returns what a record's call costs: nothing at all where nothing is due, or its usage is missing.
     pub fn charge(&self, record: &Record) -> Charge {
-        self.rates(&record.service, charged_model(record), &record.region).charge_record(record)
+        self.rates_of(record).charge_record(record)
+    }
+
+    /// Returns the prices that a record is charged at.
+    pub(super) fn rates_of(&self, record: &Record) -> Rates {
+        self.rates(&record.service, charged_model(record), &record.region)
     }
 
     fn parts(&self, service: Option<&ServiceName>, model: &ModelId, region: Option<&Region>) -> Parts {
         let is_for = |discount: &&Arc<Discount>| discount.is_for(service, model);
+        let owners = service.map(|service| Some(service.clone())).into_iter().chain([None]);
+        let discounts = owners.filter_map(|owner| self.0.discounts_by_service.get(&owner)).flatten();
         Parts {
             layers: self.layers(service, model.bare(), region),
-            discounts: self.0.discounts.iter().filter(is_for).cloned().collect(),
+            discounts: discounts.filter(is_for).cloned().collect(),
             built_in: Arc::clone(&self.0.built_in),
             overrides: Arc::clone(&self.0.overrides),
         }
@@ -161,12 +187,8 @@ impl PriceTable {
         for origin in [Origin::Override, Origin::BuiltIn] {
             for service in service.map(Some).into_iter().chain([None]) {
                 for region in region.map(Some).into_iter().chain([None]) {
-                    let fits = |row: &&Arc<Row>| {
-                        row.origin == origin
-                            && row.service.as_ref() == service
-                            && row.region.as_ref() == region
-                    };
-                    layers.push(Layer { rows: self.on_demand(model, fits), way: None });
+                    let fits = |row: &&Arc<Row>| row.origin == origin && row.region.as_ref() == region;
+                    layers.push(Layer { rows: self.on_demand(model, service, fits), way: None });
                 }
             }
         }
@@ -183,19 +205,35 @@ impl PriceTable {
         let geography =
             self.0.global.contains(model).then(|| routing::in_region(&self.0.rows, model, region))??;
         let fits = |row: &&Arc<Row>| row.origin == Origin::BuiltIn && row.region.is_none();
-        Some(Layer { rows: self.on_demand(&geography, fits), way: Some(Way::InRegion) })
+        Some(Layer { rows: self.on_demand(&geography, None, fits), way: Some(Way::InRegion) })
     }
 
-    fn on_demand(&self, model: &str, fits: impl Fn(&&Arc<Row>) -> bool) -> Vec<Arc<Row>> {
-        let rows = self.0.rows.get(model).into_iter().flatten();
-        rows.filter(|row| row.sold == Sold::OnDemand).filter(fits).cloned().collect()
+    fn on_demand(
+        &self,
+        model: &str,
+        service: Option<&ServiceName>,
+        fits: impl Fn(&&Arc<Row>) -> bool,
+    ) -> Vec<Arc<Row>> {
+        let rows = self.0.on_demand.get(model).and_then(|rows| rows.get(&service.cloned()));
+        rows.into_iter().flatten().filter(fits).cloned().collect()
     }
 }
 
 /// Returns the model that a record is charged by: what a router says it called, else what the profile was copied
 /// from, else what was asked for.
-fn charged_model(record: &Record) -> Option<&ModelId> {
+pub(super) fn charged_model(record: &Record) -> Option<&ModelId> {
     record.invoked_model.as_ref().or(record.source_model.as_ref()).or(record.requested_model.as_ref())
+}
+
+fn by_service<'a, T: 'a>(
+    all: impl IntoIterator<Item = &'a Arc<T>>,
+    service: impl Fn(&T) -> Option<ServiceName>,
+) -> ByService<T> {
+    let mut found = ByService::new();
+    for one in all {
+        found.entry(service(one)).or_default().push(Arc::clone(one));
+    }
+    found
 }
 
 fn as_of(rows: &[Arc<Row>]) -> Option<Date> {

@@ -9,6 +9,7 @@ use crate::config::load_files;
 use crate::domain::{Money, ServiceName};
 use crate::ledger::rerate::{Mode, Rerating, rerate};
 use crate::ledger::store::{self, Access, RecordFilter, Span};
+use crate::price::Charging;
 use clap::Args;
 use std::io::Write;
 use time::OffsetDateTime;
@@ -47,10 +48,11 @@ pub(super) fn run(context: &mut Context<'_>, args: &RerateArgs) -> Result<(), Fa
     let mut writer = store::open(&ledger.store, Access::Read, &ledger.label_keys)?;
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Apply };
     let progress = Progress::begin("computing costs");
+    let mut charging = Charging::at(&prices);
     let rerating = rerate(
         (&mut *reader, &mut *writer),
         &filter,
-        |record| prices.charge(record),
+        |record| charging.charge(record),
         mode,
         |record| progress.at(seconds(span.since, record.started_at), whole(span)),
     )?;

@@ -207,3 +207,30 @@ fn what_is_not_sold_to_calls_charges_none() {
     let kimi = Call { region: "eu-west-3", ..Call::of("moonshotai.kimi-k2-thinking", tokens(1_000_000, 0)) };
     assert_eq!(kimi.listed(), "0.6");
 }
+
+#[test]
+fn records_charged_one_after_the_other_cost_what_each_costs_alone() {
+    let text = "[[price]]\nmodel = \"m.x\"\nservice = \"a\"\nstandard = { input = \"1\", output = \"1\" }\n\
+                [[price]]\nmodel = \"m.x\"\nstandard = { input = \"2\", output = \"2\" }\n\
+                [[discount]]\npercent = \"10\"\nservice = \"b\"\n[[discount]]\npercent = \"1\"\n";
+    let table = PriceTable::with_overrides(Path::new("prices.toml"), text).unwrap();
+    let mut charging = Charging::at(&table);
+    let mut costs = std::collections::BTreeSet::new();
+    for _ in 0..2 {
+        for service in ["a", "b", "c"] {
+            for model in ["m.x", "amazon.nova-lite-v1:0", "unknown.y"] {
+                for region in ["us-west-2", "eu-west-1"] {
+                    let mut record = crate::ledger::store::samples::plain(0, 0);
+                    record.service = ServiceName::parse(service).unwrap();
+                    record.source_model = Some(ModelId::parse(model).unwrap());
+                    record.invoked_model = None;
+                    record.region = Region::parse(region).unwrap();
+                    let charge = charging.charge(&record);
+                    assert_eq!(charge, table.charge(&record));
+                    costs.insert(charge.cost);
+                }
+            }
+        }
+    }
+    assert!(costs.len() > 5, "{costs:?}");
+}
