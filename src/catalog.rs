@@ -1,6 +1,7 @@
 //! The map from services to their profiles: immutable, built whole, swapped whole.
 
 mod merge;
+mod owners;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use crate::domain::{
     fits_any,
 };
 use merge::Merge;
+use owners::Owners;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct Catalog {
     services: HashMap<ServiceName, Arc<Service>>,
-    owners: HashMap<String, ServiceName>,
+    owners: Owners,
     certificates: CertificateNames<ServiceName>,
     findings: Vec<Finding>,
 }
@@ -60,13 +62,13 @@ pub struct Profile {
 impl Catalog {
     /// Builds the catalog of a services file, which has been validated, and of what AWS has; the file wins.
     pub fn build(file: &ServicesFile, discovered: &Discovered) -> Self {
-        let mut catalog = Self::default();
+        let mut catalog = Self { services: HashMap::with_capacity(file.services.len()), ..Self::default() };
         let mut merge = Merge::of(file, discovered);
         for spec in &file.services {
             let profiles = merge.profiles(&spec.name, &spec.profiles);
             catalog.add(Service {
                 name: spec.name.clone(),
-                tags: Arc::new(merge.tags(&profiles, &spec.tags)),
+                tags: merge.tags(&profiles, &spec.tags),
                 profiles,
                 default_model: spec.default_model.clone(),
                 aliases: spec.aliases.clone(),
@@ -84,7 +86,7 @@ impl Catalog {
         for (arn, known) in &discovered.profiles {
             if let Owner::Service(owner) = &known.owner {
                 // Also of what no call of the owner's leads to: AWS bills it all the same.
-                catalog.own(arn, owner);
+                catalog.owners.add(arn, owner);
             }
         }
         let rules = file
@@ -102,7 +104,7 @@ impl Catalog {
         if !profiles.is_empty() {
             self.add(Service {
                 name: name.clone(),
-                tags: Arc::new(merge.tags(&profiles, &BTreeMap::new())),
+                tags: merge.tags(&profiles, &Arc::default()),
                 profiles,
                 default_model: None,
                 aliases: BTreeMap::new(),
@@ -114,18 +116,9 @@ impl Catalog {
         }
     }
 
-    /// Says whose a profile is, unless that is said.
-    fn own(&mut self, arn: &ProfileArn, owner: &ServiceName) {
-        for name in [arn.as_str(), arn.id()] {
-            if !self.owners.contains_key(name) {
-                self.owners.insert(name.to_owned(), owner.clone());
-            }
-        }
-    }
-
     fn add(&mut self, service: Service) {
         for profile in &service.profiles {
-            self.own(&profile.arn, &service.name);
+            self.owners.add(&profile.arn, &service.name);
         }
         self.services.insert(service.name.clone(), Arc::new(service));
     }
@@ -152,7 +145,7 @@ impl Catalog {
 
     /// Returns the service whose profile has that ARN or id.
     pub fn owner(&self, profile: &str) -> Option<&ServiceName> {
-        self.owners.get(profile)
+        self.owners.of(profile)
     }
 }
 

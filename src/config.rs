@@ -44,6 +44,7 @@ use crate::ledger::store::StoreUrl;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The settings of a gateway; [`Config::default`] holds the default of every key.
@@ -318,7 +319,7 @@ pub struct ServiceSpec {
     /// The service's name.
     pub name: ServiceName,
     /// Its tags.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Arc<BTreeMap<String, String>>,
     /// The foundation models and system-defined profiles, by id, that it is to have a profile of; each once.
     pub models: Vec<ModelId>,
     /// Its profiles by source model.
@@ -354,7 +355,7 @@ impl ServiceSpec {
     /// has is what was checked.
     pub fn session(&self, service_tag: &str) -> Option<RoleSession> {
         let role = self.session_role.clone()?;
-        let mut tags = self.tags.clone();
+        let mut tags = BTreeMap::clone(&self.tags);
         tags.insert(service_tag.to_owned(), self.name.to_string());
         Some(RoleSession::of_service(role, &self.name, tags))
     }
@@ -363,7 +364,7 @@ impl ServiceSpec {
     pub fn new(name: ServiceName) -> Self {
         Self {
             name,
-            tags: BTreeMap::new(),
+            tags: Arc::default(),
             models: Vec::new(),
             profiles: Vec::new(),
             default_model: None,

@@ -5,6 +5,7 @@ use crate::config::ServicesFile;
 use crate::discovery::{Discovered, Finding, Known, Owner, SourceKnowledge};
 use crate::domain::{ModelId, ProfileArn, ServiceName};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// The joining, service by service.
 #[derive(Debug)]
@@ -21,7 +22,9 @@ impl<'a> Merge<'a> {
         let claims = |service: &'a crate::config::ServiceSpec| {
             service.profiles.iter().map(|(_, arn)| (arn, &service.name))
         };
-        let claimed = file.services.iter().flat_map(claims).collect();
+        // Asked of profiles that AWS has alone.
+        let services = if discovered.profiles.is_empty() { [].as_slice() } else { &file.services };
+        let claimed = services.iter().flat_map(claims).collect();
         Self { discovered, claimed, findings: discovered.findings.clone() }
     }
 
@@ -35,12 +38,13 @@ impl<'a> Merge<'a> {
         for (model, arn) in stated {
             self.compare(service, model, arn);
         }
-        let of_file: HashMap<&str, &ProfileArn> =
-            stated.iter().map(|(model, arn)| (model.bare(), arn)).collect();
         let mut profiles: Vec<Profile> =
             stated.iter().map(|(model, arn)| Profile::stated(model.clone(), arn.clone())).collect();
         let discovered = self.discovered;
-        for (model, arns) in discovered.services.get(service.as_str()).into_iter().flatten() {
+        let Some(tagged) = discovered.services.get(service.as_str()) else { return profiles };
+        let of_file: HashMap<&str, &ProfileArn> =
+            stated.iter().map(|(model, arn)| (model.bare(), arn)).collect();
+        for (model, arns) in tagged {
             let mut free = arns.iter().filter(|arn| !self.claimed.contains_key(arn));
             if let Some(file) = of_file.get(model.bare()) {
                 let wins = |tagged: &ProfileArn| Finding::FileWins {
@@ -63,15 +67,16 @@ impl<'a> Merge<'a> {
     pub(super) fn tags(
         &self,
         profiles: &[Profile],
-        stated: &BTreeMap<String, String>,
-    ) -> BTreeMap<String, String> {
+        stated: &Arc<BTreeMap<String, String>>,
+    ) -> Arc<BTreeMap<String, String>> {
         let mut shown = profiles.iter().filter_map(|profile| self.known(&profile.arn)?.tags.as_ref());
-        let mut tags = shown.next().cloned().unwrap_or_default();
+        let Some(first) = shown.next() else { return Arc::clone(stated) };
+        let mut tags = first.clone();
         for others in shown {
             tags.retain(|key, value| others.get(key) == Some(value));
         }
         tags.extend(stated.iter().map(|(key, value)| (key.clone(), value.clone())));
-        tags
+        Arc::new(tags)
     }
 
     /// Returns what is wrong in AWS, and between AWS and the file.

@@ -17,7 +17,7 @@ fn model(id: &str) -> ModelId {
 
 fn spec(service: &str, tags: &[(&str, &str)], profiles: &[(&str, ProfileArn)]) -> ServiceSpec {
     ServiceSpec {
-        tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        tags: Arc::new(tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()),
         profiles: profiles.iter().map(|(source, arn)| (model(source), arn.clone())).collect(),
         ..ServiceSpec::new(name(service))
     }

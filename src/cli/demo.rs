@@ -16,6 +16,7 @@ use crate::telemetry;
 use anyhow::Context as _;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use clap::Args;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -150,7 +151,7 @@ fn profiles(loaded: &Loaded) -> Vec<SimulatedProfile> {
         service.profiles.iter().map(|(model, arn)| SimulatedProfile {
             arn: arn.to_string(),
             source_model: model.to_string(),
-            tags: service.tags.clone(),
+            tags: BTreeMap::clone(&service.tags),
         })
     });
     profiles.collect()

@@ -247,7 +247,7 @@ fn check_tags(config: &Config, service: &ServiceSpec, sheet: &mut Sheet) {
         return;
     }
     let key = key_of(&service.name, "tags");
-    for (tag, value) in &service.tags {
+    for (tag, value) in service.tags.iter() {
         let taken = || format!("'{tag}' is the tag that names the service itself (catalog.service_tag)");
         let checked = match tags::key(tag) {
             Ok(tag) if tag == config.catalog.service_tag => Err(taken()),

@@ -3,9 +3,12 @@
 use super::settings::alias;
 use super::tags::MAX_VALUE;
 use super::{ServiceSpec, ServicesFile, keys};
-use crate::domain::{CertificateName, ModelId, ModelPattern, Operation, ProfileArn, RoleArn, ServiceName};
+use crate::domain::{
+    CertificateName, ModelId, ModelPattern, Operation, ProfileArn, Region, RoleArn, ServiceName,
+};
 use crate::sheet::{Section, Sheet, dotted};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Reads the services of a sheet, without those whose names are not legal.
 pub(super) fn read(sheet: &mut Sheet) -> ServicesFile {
@@ -13,8 +16,9 @@ pub(super) fn read(sheet: &mut Sheet) -> ServicesFile {
     let text = sheet.text();
     if let Some(table) = sheet.parse(&text) {
         let mut root = sheet.root(&table);
+        let mut shared = Shared::default();
         root.section("services").each_named(|name, mut section| match ServiceName::parse(name) {
-            Ok(name) => file.services.push(read_service(section, name)),
+            Ok(name) => file.services.push(read_service(section, name, &mut shared)),
             Err(error) => section.wrong(error.to_string()),
         });
         root.finish();
@@ -22,7 +26,29 @@ pub(super) fn read(sheet: &mut Sheet) -> ServicesFile {
     file
 }
 
-fn read_service(mut section: Section<'_>, name: ServiceName) -> ServiceSpec {
+/// What many services name, kept once.
+#[derive(Debug, Default)]
+struct Shared {
+    models: BTreeSet<ModelId>,
+    regions: BTreeSet<Region>,
+}
+
+impl Shared {
+    fn model(&mut self, text: &str) -> Result<ModelId, String> {
+        if let Some(known) = self.models.get(text) {
+            return Ok(known.clone());
+        }
+        let model = model_id(text)?;
+        self.models.insert(model.clone());
+        Ok(model)
+    }
+
+    fn profile(&mut self, text: &str) -> Result<ProfileArn, String> {
+        ProfileArn::parse_among(text, &mut self.regions).map_err(|error| format!("'{text}' is {error}"))
+    }
+}
+
+fn read_service(mut section: Section<'_>, name: ServiceName, shared: &mut Shared) -> ServiceSpec {
     let mut default_model = None;
     section.read_text("default_model", &mut default_model, |model| model_id(model).map(Some));
     let mut session_role = None;
@@ -31,8 +57,8 @@ fn read_service(mut section: Section<'_>, name: ServiceName) -> ServiceSpec {
     section.read("stamp_request_metadata", &mut stamp_request_metadata, Ok);
     let tags = section.read_map("tags", |tag, value| Ok((tag.to_owned(), value.to_owned())));
     let profiles = section.read_map("profiles", |model, arn| {
-        let arn = ProfileArn::parse(arn).map_err(|error| format!("'{arn}' is {error}"))?;
-        Ok((model_id(model)?, arn))
+        let arn = shared.profile(arn)?;
+        Ok((shared.model(model)?, arn))
     });
     let mut seen = BTreeSet::new();
     let models = section.read_list("models", |text| {
@@ -44,7 +70,7 @@ fn read_service(mut section: Section<'_>, name: ServiceName) -> ServiceSpec {
     });
     let spec = ServiceSpec {
         name,
-        tags: tags.unwrap_or_default().into_iter().collect(),
+        tags: Arc::new(tags.unwrap_or_default().into_iter().collect()),
         models: models.unwrap_or_default(),
         profiles: profiles.unwrap_or_default(),
         default_model,

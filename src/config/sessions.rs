@@ -32,7 +32,7 @@ fn check_tags(config: &Config, service: &ServiceSpec, sheet: &mut Sheet) {
     let key = key_of(&service.name, "tags");
     let service_tag = &config.catalog.service_tag;
     let mut seen = HashMap::from([(service_tag.to_lowercase(), service_tag)]);
-    for (tag, value) in &service.tags {
+    for (tag, value) in service.tags.iter() {
         let twin = seen.insert(tag.to_lowercase(), tag);
         let checked = match twin {
             Some(twin) if twin == service_tag => Err(format!(

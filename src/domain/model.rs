@@ -1,5 +1,6 @@
 //! The id of a model, as a client puts it into the path or a catalog names it.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -76,6 +77,12 @@ fn is_legal(id: &str) -> bool {
         id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'/' | b'-'));
     let climbs = id.split('/').any(|segment| matches!(segment, "." | ".."));
     (1..=MAX_LEN).contains(&id.len()) && legal_bytes && !climbs
+}
+
+impl Borrow<str> for ModelId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for ModelId {

@@ -1,7 +1,8 @@
 //! Application inference profiles and the regions they live in.
 
 use serde::de::Error as _;
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -63,6 +64,12 @@ impl Region {
     }
 }
 
+impl Borrow<str> for Region {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Default for Region {
     /// The region of a gateway that names none: `us-west-2`.
     fn default() -> Self {
@@ -116,6 +123,11 @@ pub struct InvalidProfileArn;
 impl ProfileArn {
     /// Returns the ARN taken apart.
     pub fn parse(arn: &str) -> Result<Self, InvalidProfileArn> {
+        Self::parse_among(arn, &mut BTreeSet::new())
+    }
+
+    /// Returns the ARN taken apart; its region is the one that is there already, or is there afterwards.
+    pub fn parse_among(arn: &str, regions: &mut BTreeSet<Region>) -> Result<Self, InvalidProfileArn> {
         let mut parts = arn.splitn(6, ':');
         let mut next = || parts.next().ok_or(InvalidProfileArn);
         let (scheme, partition, service) = (next()?, next()?, next()?);
@@ -132,7 +144,13 @@ impl ProfileArn {
         {
             return Err(InvalidProfileArn);
         }
-        let region = Region::parse(region).ok_or(InvalidProfileArn)?;
+        let region = if let Some(known) = regions.get(region) {
+            known.clone()
+        } else {
+            let region = Region::parse(region).ok_or(InvalidProfileArn)?;
+            regions.insert(region.clone());
+            region
+        };
         Ok(Self { arn: arn.into(), region, id_at: arn.len() - id.len() })
     }
 

@@ -255,7 +255,7 @@ async fn planned(snapshot: &Arc<Snapshot>, wish: &Wish, place: Place) -> Option<
         file.services.iter_mut().for_each(|service| service.models.clear());
         let service = snapshot.catalog.service(wish.service.as_str())?;
         let tags = service.tags.iter().filter(|(key, _)| **key != snapshot.config.catalog.service_tag);
-        let tags = tags.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let tags = Arc::new(tags.map(|(key, value)| (key.clone(), value.clone())).collect());
         match file.services.iter_mut().find(|spec| spec.name == wish.service) {
             Some(spec) => spec.models.push(wish.model),
             None => file.services.push(ServiceSpec {

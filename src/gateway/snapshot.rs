@@ -125,9 +125,12 @@ impl Snapshot {
         let Setting { signers, metrics, shutdown, clock } = with;
         let discovered = Discovered::of(&inventory, &config.catalog.service_tag, &config.upstream.region);
         let catalog = Catalog::build(&services, &discovered);
-        let mut regions: BTreeSet<Region> =
-            catalog.services().flat_map(|service| regions_of(service)).collect();
-        regions.insert(config.upstream.region.clone());
+        let mut regions = BTreeSet::from([config.upstream.region.clone()]);
+        for region in catalog.services().flat_map(|service| regions_of(service)) {
+            if !regions.contains(region) {
+                regions.insert(region.clone());
+            }
+        }
         let endpoints = Endpoints::resolve(&config.upstream, regions).await?;
         let routes = routes(&catalog, &services, &config.catalog.service_tag, &signers);
         let around = Arc::new(Surroundings {
@@ -270,6 +273,6 @@ impl Snapshot {
 /// Shards of a service's memo: written once per model id, so few will do.
 const SHARDS: usize = 2;
 
-fn regions_of(service: &Service) -> impl Iterator<Item = Region> {
-    service.profiles.iter().map(|profile| profile.arn.region().clone())
+fn regions_of(service: &Service) -> impl Iterator<Item = &Region> {
+    service.profiles.iter().map(|profile| profile.arn.region())
 }

@@ -45,7 +45,7 @@ pub use append::Ticket;
 pub use error::{JournalError, JournalUnavailable};
 pub use health::Health;
 pub use reader::{Batch, Reader};
-pub use recovery::{Recovery, Started, check};
+pub use recovery::{Looked, Recovery, Started, check, look};
 pub use scan::Tail;
 pub use settings::{Fsync, Settings};
 

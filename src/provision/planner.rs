@@ -242,7 +242,7 @@ impl<'a> Planner<'a> {
 
     /// Returns the tags that a profile is to have.
     fn wanted_tags(&self, wish: Wish<'a>) -> BTreeMap<String, String> {
-        let mut tags = wish.spec.tags.clone();
+        let mut tags = BTreeMap::clone(&wish.spec.tags);
         tags.insert(self.settings.service_tag.clone(), wish.spec.name.to_string());
         tags.insert(SOURCE_TAG.to_owned(), wish.model.to_string());
         tags

@@ -5,6 +5,7 @@ use crate::domain::Region;
 use crate::inventory::{FoundProfile, SOURCE_TAG};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn model(id: &str) -> ModelId {
     ModelId::parse(id).unwrap()
@@ -25,7 +26,7 @@ fn settings() -> Settings {
 
 fn spec(name: &str, models: &[&str], pins: &[(&str, &str)]) -> ServiceSpec {
     ServiceSpec {
-        tags: BTreeMap::from([("team".to_owned(), format!("of {name}"))]),
+        tags: Arc::new(BTreeMap::from([("team".to_owned(), format!("of {name}"))])),
         models: models.iter().map(|id| model(id)).collect(),
         profiles: pins.iter().map(|(source, id)| (model(source), arn("us-west-2", id))).collect(),
         ..ServiceSpec::new(ServiceName::parse(name).unwrap())

@@ -213,9 +213,7 @@ impl EventReceiver for Reader<'_> {
         let value = match raw.decode_scalar(&mut text, error) {
             ScalarKind::String => Some(Value::Text(text)),
             ScalarKind::Boolean(is) => Some(Value::Boolean(is)),
-            ScalarKind::Integer(radix) => {
-                i64::from_str_radix(&text, radix.value()).ok().map(Value::Integer)
-            }
+            ScalarKind::Integer(radix) => i64::from_str_radix(&text, radix.value()).ok().map(Value::Integer),
             ScalarKind::Float | ScalarKind::DateTime => None,
         };
         match value {

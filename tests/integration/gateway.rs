@@ -302,7 +302,7 @@ fn profiles(config: &Path) -> Vec<SimulatedProfile> {
             service.profiles.iter().map(|(model, arn)| SimulatedProfile {
                 arn: arn.to_string(),
                 source_model: model.to_string(),
-                tags: service.tags.clone(),
+                tags: BTreeMap::clone(&service.tags),
             })
         })
         .collect()
