@@ -1,8 +1,9 @@
-//! A request's body: taken in whole, never joined, hashed and counted as it arrives.
+//! A request's body: taken in whole, kept as it came, hashed and counted as it arrives.
 
 mod limit;
 pub(crate) mod members;
 mod model;
+mod pieces;
 
 use crate::tap::TextCounter;
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 pub(crate) use limit::max_output_tokens;
 pub(crate) use model::model_id;
+use pieces::Pieces;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -24,10 +26,10 @@ const DISCARD_LIMIT_BYTES: u64 = 64 << 20;
 /// How long a refused body is read away.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A whole request body, in the buffers that it came in.
+/// A whole request body.
 #[derive(Debug)]
 pub struct RequestBody {
-    /// The buffers, in order.
+    /// The buffers, in order; what they hold besides is a small part of what is in them.
     pub pieces: Vec<Bytes>,
     /// Their length together, in bytes.
     pub len: u64,
@@ -90,7 +92,7 @@ where
 /// A body as far as it came.
 #[derive(Debug, Default)]
 struct Intake {
-    pieces: Vec<Bytes>,
+    pieces: Pieces,
     len: u64,
     sha256: Sha256,
     text: TextCounter,
@@ -110,7 +112,7 @@ impl Intake {
 
     fn finish(self) -> RequestBody {
         RequestBody {
-            pieces: self.pieces,
+            pieces: self.pieces.finish(),
             len: self.len,
             sha256: self.sha256.finalize().into(),
             text_bytes: self.text.bytes(),
