@@ -6,6 +6,7 @@ mod client;
 mod connect;
 mod connection;
 pub mod credentials;
+mod dial;
 pub mod endpoint;
 mod framing;
 mod head;

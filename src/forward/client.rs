@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, Line};
 use super::connection::{CallError, Connection};
+use super::dial::Dialer;
 use super::outbound::Outbound;
 use super::pool::{MAX_REST, Pool};
 use super::proxy::{ProxyError, root_cause};
@@ -32,7 +33,8 @@ impl Client {
     /// # Errors
     /// There are no CA certificates, neither on this machine nor in a bundle.
     pub fn new(connect_timeout: Duration, egress: &Egress, clock: Clock) -> std::io::Result<Self> {
-        Ok(Self { connector: connect::connector(connect_timeout, egress)?, pool: Arc::default(), clock })
+        let connector = connect::connector(connect_timeout, egress, Dialer::default())?;
+        Ok(Self { connector, pool: Arc::default(), clock })
     }
 
     /// Sends a request once, and returns its answer as soon as the head is there.

@@ -1,27 +1,24 @@
 //! How connections to upstream come about: TCP, perhaps through a proxy, then TLS where the endpoint says https.
 
+use super::dial::Dialer;
 use super::proxy::Outlet;
 use super::trust;
 use crate::config::Egress;
 use http::Uri;
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::{BoxError, Service};
 
-/// How often the kernel probes a silent connection; a dead peer is noticed long before the idle timeout.
-const TCP_KEEPALIVE: Duration = Duration::from_mins(1);
-
-/// Returns the connector. TCP, tunnel and TLS together have `timeout` to come about.
-pub(super) fn connector(timeout: Duration, egress: &Egress) -> std::io::Result<PromptConnector> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(TCP_KEEPALIVE));
-    let outlet = Outlet::new(tcp, &egress.proxies);
+/// Returns the connector. Name, TCP, tunnel and TLS together have `timeout` to come about.
+pub(super) fn connector(
+    timeout: Duration,
+    egress: &Egress,
+    dialer: Dialer,
+) -> std::io::Result<PromptConnector> {
+    let outlet = Outlet::new(dialer, &egress.proxies);
     let tls = trust::tls(egress.ca_bundle.as_ref())?;
     Ok(PromptConnector { inner: HttpsConnector::from((outlet.clone(), tls)), outlet, timeout })
 }

@@ -3,9 +3,9 @@
 //! Which connection goes through a proxy is hyper-util's word, which the AWS SDK's own client takes as well. The tunnel
 //! is not: hyper-util's tells a proxy's refusals (403, 502) not apart, and takes an http endpoint's port to be 443.
 
+use super::dial::Dialer;
 use crate::config::{Proxies, Proxy};
 use http::{HeaderValue, StatusCode, Uri};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
 use std::error::Error;
@@ -56,7 +56,7 @@ pub(super) enum ProxyError {
 /// Opens connections, each through the proxy that is named for its target.
 #[derive(Debug, Clone)]
 pub(super) struct Outlet {
-    tcp: HttpConnector,
+    dialer: Dialer,
     rules: Arc<Rules>,
 }
 
@@ -78,11 +78,11 @@ struct Tunnel {
 }
 
 impl Outlet {
-    pub(super) fn new(tcp: HttpConnector, proxies: &Proxies) -> Self {
+    pub(super) fn new(dialer: Dialer, proxies: &Proxies) -> Self {
         let url = |proxy: &Option<Proxy>| proxy.as_ref().map_or("", Proxy::secret_url).to_owned();
         let (https, http) = (url(&proxies.https), url(&proxies.http));
         let matcher = Matcher::builder().https(https).http(http).no(proxies.no_proxy.as_str()).build();
-        Self { tcp, rules: Arc::new(Rules { matcher, proxies: proxies.clone() }) }
+        Self { dialer, rules: Arc::new(Rules { matcher, proxies: proxies.clone() }) }
     }
 
     /// Returns the proxy that connections to a target go through.
@@ -106,19 +106,17 @@ impl Service<Uri> for Outlet {
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.tcp.poll_ready(context).map_err(Into::into)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let Some(tunnel) = self.tunnel(&uri) else {
-            let connecting = self.tcp.call(uri);
-            return Box::pin(async move { connecting.await.map_err(Into::into) });
-        };
-        let connecting = self.tcp.call(tunnel.uri.clone());
+        let (dialer, tunnel) = (self.dialer.clone(), self.tunnel(&uri));
         Box::pin(async move {
-            let stream = connecting.await.map_err(|error| tunnel.unreachable(root_cause(&error)))?;
-            Ok(TokioIo::new(tunnel.open(stream.into_inner()).await?))
+            let Some(tunnel) = tunnel else { return Ok(TokioIo::new(dialer.dial(&uri).await?)) };
+            let dialled = dialer.dial(&tunnel.uri).await;
+            let stream = dialled.map_err(|error| tunnel.unreachable(root_cause(&error)))?;
+            Ok(TokioIo::new(tunnel.open(stream).await?))
         })
     }
 }
