@@ -132,6 +132,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     gateway.metrics.access_log_dropped(gateway.recorder.dropped_lines());
+    gateway.forward.client().say(&gateway.metrics);
     if let Some(ledger) = gateway.recorder.ledger() {
         gateway.metrics.ledger(ledger.state());
     }

@@ -132,6 +132,8 @@ pub struct Upstream {
     pub ca_bundle: Option<PathBuf>,
     /// How long connecting may take; more than zero.
     pub connect_timeout: Duration,
+    /// How old a connection may become, more than zero; each goes up to a fifth earlier, by chance, and never within a call.
+    pub connection_age: Duration,
     /// How long no byte may arrive; more than zero. A call as a whole has no time limit.
     pub idle_timeout: Duration,
     /// What becomes of a call whose client went away.
@@ -154,6 +156,7 @@ impl Default for Upstream {
             use_dual_stack: false,
             ca_bundle: None,
             connect_timeout: Duration::from_secs(5),
+            connection_age: Duration::from_mins(5),
             idle_timeout: Duration::from_mins(65),
             on_client_disconnect: OnClientDisconnect::Drain,
             drain_timeout: Duration::from_mins(10),

@@ -16,6 +16,9 @@ mod pool;
 mod proxy;
 pub mod sign;
 pub mod signers;
+mod standing;
+#[cfg(test)]
+mod tests;
 mod trust;
 mod wire_path;
 
@@ -25,6 +28,7 @@ pub use outbound::Outbound;
 pub(crate) use proxy::root_cause;
 pub(crate) use trust::aws_trust;
 pub use wire_path::{Stem, WirePath};
+pub use trust::check_trust;
 
 use crate::clock::Clock;
 use bytes::Bytes;
@@ -166,8 +170,8 @@ impl Forward {
         }
     }
 
-    /// Closes connections that nobody uses any more, until the gateway stops.
-    pub async fn sweep(&self, stopping: CancellationToken) {
-        self.client.sweep(stopping).await;
+    /// Returns what makes the calls.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 }

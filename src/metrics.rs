@@ -8,6 +8,7 @@ mod ledger;
 mod route;
 mod stamps;
 mod tls;
+mod upstream;
 
 use crate::config::Ingress;
 use crate::discovery::Finding;
@@ -27,6 +28,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 pub use tls::Plane;
 use tls::TlsFamilies;
+use upstream::UpstreamFamilies;
+pub use upstream::{ConnectFault, End, UpstreamMetrics};
 
 /// Seconds of a whole call: from a cached embedding to a long generation.
 const CALL_BUCKETS: [f64; 14] =
@@ -55,6 +58,7 @@ pub struct Metrics {
     catalog: CatalogFamilies,
     tls: TlsFamilies,
     stamps: StampFamilies,
+    upstream: UpstreamFamilies,
     rejected: IntCounterVec,
     config_reloads: IntCounterVec,
     access_log_dropped: IntGaugeVec,
@@ -195,6 +199,7 @@ impl Metrics {
             catalog: CatalogFamilies::register(&registry)?,
             tls: TlsFamilies::register(&registry)?,
             stamps: StampFamilies::register(&registry)?,
+            upstream: UpstreamFamilies::register(&registry)?,
             rejected: counter(
                 &registry,
                 "rejected_total",
@@ -298,6 +303,16 @@ impl Metrics {
     pub fn ingress(&self, ingress: &Ingress) {
         self.tls.say(Plane::Data, ingress.data.as_ref());
         self.tls.say(Plane::Admin, ingress.admin.as_ref());
+    }
+
+    /// Returns the handles of connections to an endpoint.
+    pub fn upstream(&self, endpoint: &str) -> UpstreamMetrics {
+        self.upstream.of(endpoint)
+    }
+
+    /// Says how many connections to an endpoint there are, with a call and without.
+    pub fn upstream_connections(&self, endpoint: &str, busy: usize, resting: usize) {
+        self.upstream.say(endpoint, busy, resting);
     }
 
     /// Says how the ledger fares.

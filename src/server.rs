@@ -94,7 +94,8 @@ impl Server {
             Metrics::new().map_err(|error| StartError::Internal("the metrics", error.to_string()))?;
         let metrics = Arc::new(metrics);
         let ledger = start_ledger(&config.ledger, clock, loaded.prices.clone()).await?;
-        let client = Client::new(config.upstream.connect_timeout, &egress, clock).map_err(StartError::Tls)?;
+        let client = Client::new(&config.upstream, &egress, clock, Arc::clone(&metrics));
+        let client = client.map_err(StartError::Tls)?;
         let access = Access::new(surroundings.credentials, &egress, clock);
         let access = access.map_err(|error| StartError::Internal("the AWS SDK", format!("{error:#}")))?;
         let signers = Arc::new(Signers::new(&access, &config.upstream, shutdown.tasks.clone()));
@@ -149,7 +150,7 @@ impl Server {
         };
         shutdown.tasks.spawn(plane.accept(data));
         let (gateway, stopping) = (Arc::clone(&self.gateway), shutdown.stopping.clone());
-        shutdown.tasks.spawn(async move { gateway.forward.sweep(stopping).await });
+        shutdown.tasks.spawn(async move { gateway.forward.client().keep(stopping).await });
         let reception = Reception::new(Arc::clone(&self.gateway), Plane::Admin, listen);
         let plane = AdminPlane::new(Arc::clone(&self.gateway), reception);
         shutdown.tasks.spawn(plane.serve(admin, shutdown.grace_over.clone()));

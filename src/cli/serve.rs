@@ -2,9 +2,8 @@
 
 use super::{Context, Failure, file_limit};
 use crate::access_log::{AccessLog, AccessLogGuard};
-use crate::clock::Clock;
 use crate::config::{self, Egress, Upstream, load};
-use crate::forward::Client;
+use crate::forward::check_trust;
 use crate::forward::credentials::{self, CredentialsCache};
 use crate::server::reload::Sources;
 use crate::server::{Server, StartError, Surroundings, discover};
@@ -101,7 +100,7 @@ pub(super) async fn default_chain(
     egress: &Egress,
 ) -> Result<SharedCredentialsProvider, StartError> {
     // The SDK panics where there are no CA certificates.
-    Client::new(upstream.connect_timeout, egress, Clock::system()).map_err(StartError::Tls)?;
+    check_trust(egress).map_err(StartError::Tls)?;
     let chain = credentials::default_chain(&upstream.region, egress.ca_bundle.as_ref()).await;
     chain.map_err(|error| StartError::Internal("the AWS SDK", format!("{error:#}")))
 }

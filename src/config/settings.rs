@@ -104,6 +104,7 @@ fn read_upstream(mut section: Section<'_>, upstream: &mut Upstream, folder: &Pat
     section.read("use_dual_stack", &mut upstream.use_dual_stack, Ok);
     section.read_text("ca_bundle", &mut upstream.ca_bundle, |path| file(path, folder).map(Some));
     section.read_text("connect_timeout", &mut upstream.connect_timeout, duration);
+    section.read_text("connection_age", &mut upstream.connection_age, duration);
     section.read_text("idle_timeout", &mut upstream.idle_timeout, duration);
     section.read_text("on_client_disconnect", &mut upstream.on_client_disconnect, |word| {
         choice(word, &[("drain", OnClientDisconnect::Drain), ("cancel", OnClientDisconnect::Cancel)])

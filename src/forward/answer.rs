@@ -5,6 +5,7 @@ use super::framing::{Framing, Step};
 use super::outbound::Outbound;
 use super::pool::Pool;
 use crate::clock::Clock;
+use crate::metrics::End;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
@@ -82,6 +83,8 @@ impl Line {
     fn release(self) {
         if self.keep_alive && self.request.is_out && self.connection.unread.is_empty() {
             self.pool.put(&self.origin, self.connection, self.clock.instant());
+        } else {
+            self.connection.retire(End::Last);
         }
     }
 }
@@ -104,7 +107,8 @@ impl Body for Answer {
             Ok(Step::Data(data)) => Frame::data(data),
             Ok(Step::Trailers(trailers)) => Frame::trailers(trailers),
             Ok(Step::End | Step::Starved) => {
-                this.line = None;
+                // Its end was the body's.
+                this.line.take().into_iter().for_each(Line::release);
                 return Poll::Ready(None);
             }
             Err(broken) => {

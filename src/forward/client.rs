@@ -2,14 +2,16 @@
 
 use super::answer::{Answer, Line};
 use super::connection::{CallError, Connection};
-use super::dial::Dialer;
+use super::dial::{DialError, Dialer};
 use super::outbound::Outbound;
 use super::pool::{MAX_REST, Pool};
 use super::proxy::{ProxyError, root_cause};
+use super::standing::Standing;
 use super::{Endpoint, ForwardError, certificate, connect};
 use crate::clock::Clock;
-use crate::config::Egress;
-use connect::PromptConnector;
+use crate::config::{Egress, Upstream};
+use crate::metrics::{ConnectFault, Metrics};
+use connect::{PromptConnector, TooSlow};
 use http::Response;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,34 +27,65 @@ pub struct Client {
     connector: PromptConnector,
     pool: Arc<Pool>,
     clock: Clock,
+    /// How old a connection may become.
+    age: Duration,
 }
 
 impl Client {
-    /// Makes a client that leaves so. TCP, a proxy's tunnel and TLS together have `connect_timeout` to come about.
+    /// Makes a client that leaves so. Name, TCP, a proxy's tunnel and TLS together have `connect_timeout` to come about.
     ///
     /// # Errors
     /// There are no CA certificates, neither on this machine nor in a bundle.
-    pub fn new(connect_timeout: Duration, egress: &Egress, clock: Clock) -> std::io::Result<Self> {
-        let connector = connect::connector(connect_timeout, egress, Dialer::default())?;
-        Ok(Self { connector, pool: Arc::default(), clock })
+    pub fn new(
+        upstream: &Upstream,
+        egress: &Egress,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Self> {
+        Self::with(upstream, egress, clock, metrics, Dialer::default())
+    }
+
+    /// The same, with a resolver of its own.
+    pub(super) fn with(
+        upstream: &Upstream,
+        egress: &Egress,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        dialer: Dialer,
+    ) -> std::io::Result<Self> {
+        let connector = connect::connector(upstream.connect_timeout, egress, dialer)?;
+        Ok(Self {
+            connector,
+            pool: Arc::new(Pool::new(metrics)),
+            clock,
+            age: upstream.connection_age,
+        })
     }
 
     /// Sends a request once, and returns its answer as soon as the head is there.
-    pub(super) async fn call(
+    pub async fn call(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &Arc<Endpoint>,
         mut request: Outbound,
     ) -> Result<Response<Answer>, ForwardError> {
-        while let Some(mut connection) = self.pool.take(&endpoint.origin, self.clock.instant()) {
+        loop {
+            let taken = self.pool.take(&endpoint.origin, self.clock.instant());
+            let Some(mut connection) = taken else { break };
             match connection.call(&mut request).await {
-                Ok(head) => return Ok(self.answer(endpoint, head, connection, request)),
-                Err(CallError::Broken) => return Err(ForwardError::Reset),
-                Err(CallError::Unsent) => {}
+                Ok(head) => {
+                    connection.standing.origin().metrics.kept.inc();
+                    return Ok(self.answer(endpoint, head, connection, request));
+                }
+                Err(error) => {
+                    if error == CallError::Broken {
+                        connection.standing.origin().metrics.kept.inc();
+                        return Err(ForwardError::Reset);
+                    }
+                }
             }
         }
-        let connecting = self.connector.clone().oneshot(endpoint.uri.clone());
-        let stream = connecting.await.map_err(|error| unreachable(&*error))?;
-        let mut connection = Connection::new(stream);
+        let mut connection = self.open(endpoint).await?;
+        connection.standing.origin().metrics.opened.inc();
         let head = connection.call(&mut request).await.map_err(|error| match error {
             CallError::Broken => ForwardError::Reset,
             CallError::Unsent => {
@@ -60,6 +93,38 @@ impl Client {
             }
         })?;
         Ok(self.answer(endpoint, head, connection, request))
+    }
+
+    /// Opens a connection.
+    async fn open(&self, endpoint: &Arc<Endpoint>) -> Result<Connection, ForwardError> {
+        let began = self.clock.instant();
+        let origin = self.pool.origin(endpoint);
+        match self.connector.clone().oneshot(endpoint.uri.clone()).await {
+            Ok(stream) => {
+                let now = self.clock.instant();
+                origin.metrics.connected(now.duration_since(began));
+                Ok(Connection::new(stream, Standing::new(origin, now, self.age)))
+            }
+            Err(error) => {
+                origin.metrics.not_connected(fault(&*error));
+                Err(unreachable(&*error))
+            }
+        }
+    }
+
+    /// Says how many connections there are to each endpoint.
+    pub fn say(&self, metrics: &Metrics) {
+        for (origin, busy, resting) in self.pool.counts() {
+            metrics.upstream_connections(&origin, busy, resting);
+        }
+    }
+
+    /// Closes connections that nobody uses any more, or that are too old, until the gateway stops.
+    pub async fn keep(&self, stopping: CancellationToken) {
+        let mut pace = tokio::time::interval(MAX_REST / 4);
+        while stopping.run_until_cancelled(pace.tick()).await.is_some() {
+            self.pool.sweep(self.clock.instant());
+        }
     }
 
     fn answer(
@@ -82,18 +147,22 @@ impl Client {
         *response.headers_mut() = head.headers;
         response
     }
-
-    /// Closes connections that nobody uses any more, until the gateway stops.
-    pub async fn sweep(&self, stopping: CancellationToken) {
-        let mut pace = tokio::time::interval(MAX_REST / 4);
-        while stopping.run_until_cancelled(pace.tick()).await.is_some() {
-            self.pool.sweep(self.clock.instant());
-        }
-    }
 }
 
 fn unreachable(error: &(dyn std::error::Error + 'static)) -> ForwardError {
     let of_proxy = error.downcast_ref::<ProxyError>().map(ToString::to_string);
     let cause = of_proxy.or_else(|| certificate::fault(error));
     ForwardError::Unreachable(cause.unwrap_or_else(|| format!("{}; try again", root_cause(error))))
+}
+
+/// Returns where an attempt to connect failed.
+fn fault(error: &(dyn std::error::Error + 'static)) -> ConnectFault {
+    match error.downcast_ref() {
+        Some(DialError::Unresolved(_)) => ConnectFault::Dns,
+        Some(DialError::Unconnected(_)) => ConnectFault::Tcp,
+        None if error.is::<TooSlow>() => ConnectFault::Timeout,
+        None if error.is::<ProxyError>() => ConnectFault::Proxy,
+        // TLS comes last.
+        None => ConnectFault::Tls,
+    }
 }

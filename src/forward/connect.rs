@@ -23,6 +23,14 @@ pub(super) fn connector(
     Ok(PromptConnector { inner: HttpsConnector::from((outlet.clone(), tls)), outlet, timeout })
 }
 
+/// No connection came about in time.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection within {limit}{through}")]
+pub(super) struct TooSlow {
+    limit: humantime::FormattedDuration,
+    through: String,
+}
+
 /// A connector that gives up after a while, wherever it is stuck.
 #[derive(Debug, Clone)]
 pub(super) struct PromptConnector {
@@ -49,7 +57,7 @@ impl Service<Uri> for PromptConnector {
             connected.unwrap_or_else(|_| {
                 let limit = humantime::format_duration(timeout);
                 let through = proxy.map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
-                Err(format!("no connection within {limit}{through}").into())
+                Err(TooSlow { limit, through }.into())
             })
         })
     }

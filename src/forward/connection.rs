@@ -3,6 +3,8 @@
 use super::framing::Malformed;
 use super::head::{self, Head};
 use super::outbound::Outbound;
+use super::standing::Standing;
+use crate::metrics::End;
 use bytes::{Buf, BytesMut};
 use http::StatusCode;
 use hyper_rustls::MaybeHttpsStream;
@@ -37,6 +39,7 @@ pub(super) struct Connection {
     room: usize,
     /// Interim answers (1xx) of the call so far.
     interim: u32,
+    pub(super) standing: Standing,
 }
 
 /// Why a call got no head.
@@ -55,8 +58,14 @@ impl From<Malformed> for CallError {
 }
 
 impl Connection {
-    pub(super) fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>) -> Self {
-        Self { io: Box::new(TokioIo::new(stream)), unread: BytesMut::new(), room: ROOM, interim: 0 }
+    pub(super) fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>, standing: Standing) -> Self {
+        let io = Box::new(TokioIo::new(stream));
+        Self { io, unread: BytesMut::new(), room: ROOM, interim: 0, standing }
+    }
+
+    /// Closes it.
+    pub(super) fn retire(mut self, end: End) {
+        self.standing.ends_by(end);
     }
 
     /// Gives its memory back before it waits for its next call.

@@ -1,6 +1,6 @@
 //! Whom the gateway trusts: the machine's CAs, and those of a bundle beside them.
 
-use crate::config::CaBundle;
+use crate::config::{CaBundle, Egress};
 use aws_sdk_bedrockruntime::config::SharedHttpClient;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -23,6 +23,14 @@ pub(super) fn tls(bundle: Option<&CaBundle>) -> io::Result<ClientConfig> {
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// Checks that there is somebody to trust.
+///
+/// # Errors
+/// There are no CA certificates, neither on this machine nor in a bundle.
+pub fn check_trust(egress: &Egress) -> io::Result<()> {
+    roots(egress.ca_bundle.as_ref()).map(drop)
 }
 
 fn roots(bundle: Option<&CaBundle>) -> io::Result<RootCertStore> {

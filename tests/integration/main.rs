@@ -23,6 +23,8 @@ mod certs;
 #[cfg(test)]
 mod check_aws;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod discovered;

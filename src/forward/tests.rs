@@ -1,0 +1,76 @@
+//! Connections over sockets: which name leads where, and how many are kept for how long.
+
+use super::dial::Dialer;
+use super::{Client, Endpoint, Outbound};
+use crate::clock::Clock;
+use crate::config::{Egress, Upstream};
+use crate::metrics::Metrics;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use http_body_util::BodyExt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+/// Answers every request with the last byte of the address that it came to.
+async fn serve(address: &str) -> SocketAddr {
+    let listener = TcpListener::bind(address).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let SocketAddr::V4(v4) = address else { panic!("{address}") };
+    let [.., name] = v4.ip().octets();
+    let tasks = TaskTracker::new();
+    tasks.clone().spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tasks.spawn(async move {
+                while let Ok(1..) = stream.read(&mut [0; 4096]).await {
+                    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{name}");
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    address
+}
+
+fn client(change: impl FnOnce(&mut Upstream), dialer: Dialer) -> Client {
+    let mut upstream = Upstream::default();
+    change(&mut upstream);
+    let metrics = Arc::new(Metrics::new().unwrap());
+    Client::with(&upstream, &Egress::default(), Clock::system(), metrics, dialer).unwrap()
+}
+
+fn endpoint(uri: &str) -> Arc<Endpoint> {
+    let uri: Uri = uri.parse().unwrap();
+    Arc::new(Endpoint { origin: uri.to_string().into(), uri, host: HeaderValue::from_static("h") })
+}
+
+/// Makes a call, and returns who answered.
+async fn call(client: &Client, endpoint: &Arc<Endpoint>) -> Bytes {
+    let request = Outbound::new(&Method::GET, "/", None, &HeaderMap::new(), Vec::new());
+    client.call(endpoint, request).await.unwrap().into_body().collect().await.unwrap().to_bytes()
+}
+
+#[tokio::test]
+async fn a_name_that_leads_elsewhere_is_followed_within_the_age() {
+    let (old, new) = (serve("127.0.0.2:0").await, serve("127.0.0.3:0").await);
+    let known = Arc::new(Mutex::new(old));
+    let resolver = Arc::clone(&known);
+    let dialer = Dialer::new(Arc::new(move |_, _| {
+        let address = *resolver.lock().unwrap();
+        Box::pin(async move { Ok(vec![address]) })
+    }));
+    let age = Duration::from_millis(500);
+    let (client, endpoint) =
+        (client(|upstream| upstream.connection_age = age, dialer), endpoint("http://bedrock.test"));
+    assert_eq!(call(&client, &endpoint).await, "2");
+    *known.lock().unwrap() = new;
+    let changed_at = tokio::time::Instant::now();
+    // Calls without a rest, so that no connection is ever idle.
+    while changed_at.elapsed() < age {
+        call(&client, &endpoint).await;
+    }
+    assert_eq!(call(&client, &endpoint).await, "3");
+}

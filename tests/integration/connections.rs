@@ -1,0 +1,149 @@
+//! Connections to upstream: how long they live, which are kept ready, and what becomes of them when some die.
+
+use crate::gateway::{NOVA, TestGateway, converse_body, until};
+use crate::socket::{head_len, header};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+/// An upstream that counts its connections.
+#[derive(Debug)]
+struct Counting {
+    address: SocketAddr,
+    seen: Arc<Mutex<Seen>>,
+    _stopping: DropGuard,
+}
+
+/// What it has seen, and what it does.
+#[derive(Debug, Default)]
+struct Seen {
+    opened: usize,
+    closed: usize,
+    /// The connections that requests came on, by their numbers.
+    requests: Vec<usize>,
+    /// How many requests wait before all are answered.
+    together: usize,
+    /// How long an answer takes.
+    pace: Duration,
+    /// Connections up to this number reset what they get.
+    dead: usize,
+}
+
+impl Counting {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (seen, stopping) = (Arc::new(Mutex::new(Seen::default())), CancellationToken::new());
+        let upstream = Self { address, seen: Arc::clone(&seen), _stopping: stopping.clone().drop_guard() };
+        let tasks = TaskTracker::new();
+        tasks.clone().spawn(async move {
+            while let Some(accepted) = stopping.run_until_cancelled(listener.accept()).await {
+                let (seen, stopping) = (Arc::clone(&seen), stopping.clone());
+                let serving = serve(accepted.unwrap().0, seen);
+                tasks.spawn(async move { stopping.run_until_cancelled(serving).await });
+            }
+        });
+        upstream
+    }
+
+    /// Starts a gateway in front of it.
+    async fn gateway(&self, overrides: &[(&str, &str)]) -> TestGateway {
+        let endpoint = self.endpoint();
+        TestGateway::start_with(&[&[("UPSTREAM__ENDPOINT", endpoint.as_str())], overrides].concat()).await
+    }
+
+    fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
+        look(&mut self.seen.lock().unwrap())
+    }
+
+    async fn until(&self, is_so: impl Fn(&Seen) -> bool) {
+        until(|| self.look(|seen| is_so(seen).then_some(()))).await;
+    }
+}
+
+async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>) {
+    let number = {
+        let mut seen = seen.lock().unwrap();
+        seen.opened += 1;
+        seen.opened
+    };
+    answer_all(&mut stream, number, &seen).await;
+    seen.lock().unwrap().closed += 1;
+}
+
+async fn answer_all(stream: &mut TcpStream, number: usize, seen: &Mutex<Seen>) {
+    let mut bytes = Vec::new();
+    while let Ok(1..) = stream.read_buf(&mut bytes).await {
+        let is_dead = {
+            number <= seen.lock().unwrap().dead
+        };
+        if is_dead {
+            return stream.set_zero_linger().unwrap();
+        }
+        let Some(end) = head_len(&bytes) else { continue };
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let length: usize = header(&head, "content-length").unwrap().parse().unwrap();
+        if bytes.len() < end + length {
+            continue;
+        }
+        bytes.clear();
+        let pace = {
+            let mut seen = seen.lock().unwrap();
+            seen.requests.push(number);
+            seen.pace
+        };
+        until(|| {
+            let seen = seen.lock().unwrap();
+            (seen.requests.len() >= seen.together).then_some(())
+        })
+        .await;
+        tokio::time::sleep(pace).await;
+        let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+/// Makes a call, and returns its status and the code of what the gateway has to say of it.
+async fn call(gateway: &TestGateway) -> (u16, String) {
+    let path = format!("/s/a/model/{NOVA}/converse");
+    let answer = gateway.post(&path, &[], &converse_body("hi")).await;
+    (answer.status.as_u16(), answer.header("x-tollgate-error"))
+}
+
+fn fine() -> (u16, String) {
+    (200, String::new())
+}
+
+#[tokio::test]
+async fn an_old_connection_is_closed_after_its_call() {
+    let upstream = Counting::start().await;
+    let gateway = upstream.gateway(&[("UPSTREAM__CONNECTION_AGE", "100ms")]).await;
+    upstream.look(|seen| seen.pace = Duration::from_millis(400));
+    assert_eq!(call(&gateway).await, fine());
+    // Nobody asks for it again.
+    upstream.until(|seen| seen.closed == 1).await;
+    assert_eq!(call(&gateway).await, fine());
+    assert_eq!(upstream.look(|seen| seen.requests.clone()), [1, 2]);
+    let ended = gateway.sum("tollgate_upstream_connections_closed_total", &[r#"reason="age""#]).await;
+    assert_eq!(ended.to_string(), "2");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_old_connection_is_closed_at_rest() {
+    let upstream = Counting::start().await;
+    let gateway = upstream.gateway(&[("UPSTREAM__CONNECTION_AGE", "3s")]).await;
+    assert_eq!(call(&gateway).await, fine());
+    assert_eq!(call(&gateway).await, fine());
+    upstream.until(|seen| seen.closed == 1).await;
+    assert_eq!(upstream.look(|seen| seen.requests.clone()), [1, 1]);
+    gateway.stop().await;
+}
