@@ -69,14 +69,15 @@ impl Client {
         mut request: Outbound,
     ) -> Result<Response<Answer>, ForwardError> {
         loop {
-            let taken = self.pool.take(&endpoint.origin, self.clock.instant());
-            let Some(mut connection) = taken else { break };
+            let taken_at = self.clock.instant();
+            let Some(mut connection) = self.pool.take(&endpoint.origin, taken_at) else { break };
             match connection.call(&mut request).await {
                 Ok(head) => {
                     connection.standing.origin().metrics.kept.inc();
                     return Ok(self.answer(endpoint, head, connection, request));
                 }
                 Err(error) => {
+                    self.pool.suspect(&endpoint.origin, taken_at);
                     if error == CallError::Broken {
                         connection.standing.origin().metrics.kept.inc();
                         return Err(ForwardError::Reset);

@@ -86,6 +86,18 @@ impl Pool {
         drop(swept);
     }
 
+    /// Closes those that rest since before a time: one of them, which looked well, turned out to be dead, and what
+    /// ended it (a failover, a NAT that forgot) has seldom ended it alone.
+    pub(super) fn suspect(&self, origin: &str, before: Instant) {
+        let suspects: Vec<Resting> = match self.lock().get_mut(origin) {
+            Some(lane) => lane.resting.extract_if(.., |one| one.since <= before).collect(),
+            None => Vec::new(),
+        };
+        for resting in suspects {
+            resting.connection.retire(End::Suspect);
+        }
+    }
+
     /// Returns what the connections to an endpoint share.
     pub(super) fn origin(&self, endpoint: &Endpoint) -> Arc<Origin> {
         let mut lanes = self.lock();

@@ -147,3 +147,44 @@ async fn an_old_connection_is_closed_at_rest() {
     assert_eq!(upstream.look(|seen| seen.requests.clone()), [1, 1]);
     gateway.stop().await;
 }
+
+/// Makes four calls at once, each on a connection of its own.
+async fn four_calls(upstream: &Counting, gateway: &TestGateway) {
+    upstream.look(|seen| seen.together = seen.requests.len() + 4);
+    let calls = tokio::join!(call(gateway), call(gateway), call(gateway), call(gateway));
+    assert_eq!([calls.0, calls.1, calls.2, calls.3], [fine(), fine(), fine(), fine()]);
+    assert_eq!(upstream.look(|seen| seen.opened), 4);
+}
+
+#[tokio::test]
+async fn what_rested_beside_a_dead_connection_is_given_up() {
+    let upstream = Counting::start().await;
+    let gateway = upstream.gateway(&[]).await;
+    four_calls(&upstream, &gateway).await;
+    // Nothing shows that they are dead: the answer to the next byte is a reset, as after a failover.
+    upstream.look(|seen| seen.dead = 4);
+    assert_eq!(call(&gateway).await, (503, "upstream_reset".to_owned()));
+    assert_eq!(call(&gateway).await, fine());
+    assert_eq!(upstream.look(|seen| seen.requests.last().copied()), Some(5));
+    let ended = gateway.sum("tollgate_upstream_connections_closed_total", &[r#"reason="suspect""#]).await;
+    assert_eq!(ended.to_string(), "3");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_has_answered_since_is_kept_beside_a_dead_connection() {
+    let upstream = Counting::start().await;
+    let gateway = upstream.gateway(&[]).await;
+    upstream.look(|seen| seen.together = 2);
+    let both = tokio::join!(call(&gateway), call(&gateway));
+    assert_eq!([both.0, both.1], [fine(), fine()]);
+    // One answers while the other is dead.
+    upstream.look(|seen| (seen.dead, seen.pace) = (1, Duration::from_millis(300)));
+    let both = tokio::join!(call(&gateway), call(&gateway));
+    let mut statuses = [both.0.0, both.1.0];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 503]);
+    assert_eq!(call(&gateway).await, fine());
+    assert_eq!(upstream.look(|seen| (seen.opened, seen.requests.last().copied())), (2, Some(2)));
+    gateway.stop().await;
+}
