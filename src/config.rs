@@ -134,6 +134,8 @@ pub struct Upstream {
     pub connect_timeout: Duration,
     /// How old a connection may become, more than zero; each goes up to a fifth earlier, by chance, and never within a call.
     pub connection_age: Duration,
+    /// How many connections are kept open to each endpoint that has calls, 0 to 100.
+    pub warm_connections: usize,
     /// How long no byte may arrive; more than zero. A call as a whole has no time limit.
     pub idle_timeout: Duration,
     /// What becomes of a call whose client went away.
@@ -157,6 +159,7 @@ impl Default for Upstream {
             ca_bundle: None,
             connect_timeout: Duration::from_secs(5),
             connection_age: Duration::from_mins(5),
+            warm_connections: 2,
             idle_timeout: Duration::from_mins(65),
             on_client_disconnect: OnClientDisconnect::Drain,
             drain_timeout: Duration::from_mins(10),

@@ -20,6 +20,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod warm;
 mod wire_path;
 
 pub use answer::{Answer, AnswerBroken};

@@ -150,6 +150,7 @@ impl Server {
         };
         shutdown.tasks.spawn(plane.accept(data));
         let (gateway, stopping) = (Arc::clone(&self.gateway), shutdown.stopping.clone());
+        gateway.forward.client().expect(&gateway.snapshot.load().expected);
         shutdown.tasks.spawn(async move { gateway.forward.client().keep(stopping).await });
         let reception = Reception::new(Arc::clone(&self.gateway), Plane::Admin, listen);
         let plane = AdminPlane::new(Arc::clone(&self.gateway), reception);

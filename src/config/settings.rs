@@ -24,6 +24,9 @@ const MAX_BODY_BYTES: u64 = 1 << 30;
 /// The longest duration that may be configured: a year.
 const MAX_DURATION: Duration = Duration::from_hours(365 * 24);
 
+/// The most connections that may be kept ready per endpoint.
+const MAX_WARM: usize = 100;
+
 /// The shortest time between two looks at AWS: its control plane throttles.
 const MIN_REFRESH_SECONDS: u64 = 10;
 
@@ -105,6 +108,7 @@ fn read_upstream(mut section: Section<'_>, upstream: &mut Upstream, folder: &Pat
     section.read_text("ca_bundle", &mut upstream.ca_bundle, |path| file(path, folder).map(Some));
     section.read_text("connect_timeout", &mut upstream.connect_timeout, duration);
     section.read_text("connection_age", &mut upstream.connection_age, duration);
+    section.read("warm_connections", &mut upstream.warm_connections, warm);
     section.read_text("idle_timeout", &mut upstream.idle_timeout, duration);
     section.read_text("on_client_disconnect", &mut upstream.on_client_disconnect, |word| {
         choice(word, &[("drain", OnClientDisconnect::Drain), ("cancel", OnClientDisconnect::Cancel)])
@@ -181,6 +185,12 @@ fn role(account: &str, arn: &str) -> Result<(String, RoleArn), String> {
         return Err(format!("'{arn}' is a role of account {}: name one of {account}", role.account()));
     }
     Ok((account.to_owned(), role))
+}
+
+/// Checks how many connections are kept ready.
+fn warm(number: i64) -> Result<usize, String> {
+    let number = usize::try_from(number).ok().filter(|number| *number <= MAX_WARM);
+    number.ok_or_else(|| format!("is out of range: use 0 to {MAX_WARM}"))
 }
 
 /// Checks a region's name.

@@ -4,7 +4,7 @@ use super::answer::{Answer, Line};
 use super::connection::{CallError, Connection};
 use super::dial::{DialError, Dialer};
 use super::outbound::Outbound;
-use super::pool::{MAX_REST, Pool};
+use super::pool::Pool;
 use super::proxy::{ProxyError, root_cause};
 use super::standing::Standing;
 use super::{Endpoint, ForwardError, certificate, connect};
@@ -15,7 +15,7 @@ use connect::{PromptConnector, TooSlow};
 use http::Response;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 use tower::ServiceExt;
 
 /// Makes calls to upstream, each on a connection of its own for as long as it lasts.
@@ -25,10 +25,14 @@ use tower::ServiceExt;
 #[derive(Debug)]
 pub struct Client {
     connector: PromptConnector,
-    pool: Arc<Pool>,
-    clock: Clock,
+    pub(super) pool: Arc<Pool>,
+    pub(super) clock: Clock,
     /// How old a connection may become.
     age: Duration,
+    /// How many connections are kept to an endpoint that has calls.
+    pub(super) warm: usize,
+    /// Wakes whoever opens them.
+    pub(super) expecting: Notify,
 }
 
 impl Client {
@@ -59,6 +63,8 @@ impl Client {
             pool: Arc::new(Pool::new(metrics)),
             clock,
             age: upstream.connection_age,
+            warm: upstream.warm_connections,
+            expecting: Notify::new(),
         })
     }
 
@@ -97,9 +103,9 @@ impl Client {
     }
 
     /// Opens a connection.
-    async fn open(&self, endpoint: &Arc<Endpoint>) -> Result<Connection, ForwardError> {
+    pub(super) async fn open(&self, endpoint: &Arc<Endpoint>) -> Result<Connection, ForwardError> {
         let began = self.clock.instant();
-        let origin = self.pool.origin(endpoint);
+        let origin = self.pool.origin(endpoint, began);
         match self.connector.clone().oneshot(endpoint.uri.clone()).await {
             Ok(stream) => {
                 let now = self.clock.instant();
@@ -117,14 +123,6 @@ impl Client {
     pub fn say(&self, metrics: &Metrics) {
         for (origin, busy, resting) in self.pool.counts() {
             metrics.upstream_connections(&origin, busy, resting);
-        }
-    }
-
-    /// Closes connections that nobody uses any more, or that are too old, until the gateway stops.
-    pub async fn keep(&self, stopping: CancellationToken) {
-        let mut pace = tokio::time::interval(MAX_REST / 4);
-        while stopping.run_until_cancelled(pace.tick()).await.is_some() {
-            self.pool.sweep(self.clock.instant());
         }
     }
 

@@ -74,3 +74,32 @@ async fn a_name_that_leads_elsewhere_is_followed_within_the_age() {
     }
     assert_eq!(call(&client, &endpoint).await, "3");
 }
+
+#[tokio::test]
+async fn connections_are_kept_ready_where_calls_come_and_no_longer() {
+    let address = serve("127.0.0.2:0").await;
+    let client = client(|upstream| upstream.warm_connections = 2, Dialer::default());
+    let endpoint = endpoint(&format!("http://{address}"));
+    let (pool, now) = (&client.pool, Clock::system().instant());
+    let lacking = |seconds| pool.lacking(2, now + Duration::from_secs(seconds)).len();
+    assert_eq!(lacking(0), 0, "nobody expects calls");
+    client.expect(&[Arc::clone(&endpoint), Arc::clone(&endpoint)]);
+    assert_eq!(lacking(1), 2);
+    assert_eq!(lacking(1), 0, "they are being opened");
+    for news in [true, false] {
+        assert_eq!(pool.not_opened(&endpoint.origin), news);
+    }
+    assert_eq!(lacking(59), 2, "what did not come about is tried again");
+    pool.opened(&endpoint.origin, client.open(&endpoint).await.unwrap(), now);
+    pool.opened(&endpoint.origin, client.open(&endpoint).await.unwrap(), now);
+    assert_eq!(pool.counts(), [(Arc::clone(&endpoint.origin), 0, 2)]);
+    pool.sweep(now + Duration::from_secs(30));
+    assert_eq!(pool.counts(), [(Arc::clone(&endpoint.origin), 0, 0)]);
+    assert_eq!(lacking(58), 2, "what rested for too long is replaced");
+    let _ = (pool.not_opened(&endpoint.origin), pool.not_opened(&endpoint.origin));
+    assert_eq!(lacking(70), 0, "but for nobody");
+    client.expect(&[Arc::clone(&endpoint)]);
+    assert_eq!(lacking(70), 0, "an endpoint that is known is not new");
+    let resting = pool.take(&endpoint.origin, now + Duration::from_secs(100));
+    assert!(resting.is_none() && lacking(101) == 2, "a call came");
+}

@@ -4,9 +4,10 @@ use super::relay::{Patience, Surroundings};
 use super::route::{Destination, Route, RouteError};
 use crate::catalog::{Catalog, Service};
 use crate::clock::Clock;
-use crate::config::{Config, Loaded, ServicesFile};
+use crate::config::{Config, Loaded, ServicesFile, UnmappedModel};
 use crate::discovery::Discovered;
 use crate::domain::{ModelId, Operation, Region, ServiceName};
+use crate::forward::Endpoint;
 use crate::forward::credentials::CredentialsCache;
 use crate::forward::endpoint::{EndpointError, Endpoints};
 use crate::forward::signers::Signers;
@@ -39,6 +40,8 @@ pub struct Snapshot {
     pub catalog: Catalog,
     /// The services' keys.
     pub keyring: Arc<Keyring>,
+    /// Where calls are likely to go.
+    pub expected: Vec<Arc<Endpoint>>,
     /// What relayed bodies share.
     pub(super) around: Arc<Surroundings>,
     endpoints: Endpoints,
@@ -125,13 +128,19 @@ impl Snapshot {
         let Setting { signers, metrics, shutdown, clock } = with;
         let discovered = Discovered::of(&inventory, &config.catalog.service_tag, &config.upstream.region);
         let catalog = Catalog::build(&services, &discovered);
-        let mut regions = BTreeSet::from([config.upstream.region.clone()]);
+        let mut regions = BTreeSet::new();
         for region in catalog.services().flat_map(|service| regions_of(service)) {
             if !regions.contains(region) {
                 regions.insert(region.clone());
             }
         }
+        let mut called: Vec<Region> = regions.iter().cloned().collect();
+        if called.is_empty() || config.catalog.unmapped_model == UnmappedModel::Passthrough {
+            called.push(config.upstream.region.clone());
+        }
+        regions.insert(config.upstream.region.clone());
         let endpoints = Endpoints::resolve(&config.upstream, regions).await?;
+        let expected = called.iter().map(|region| endpoints.of(region)).collect::<Result<_, _>>()?;
         let routes = routes(&catalog, &services, &config.catalog.service_tag, &signers);
         let around = Arc::new(Surroundings {
             patience: Patience::of(&config.upstream),
@@ -145,6 +154,7 @@ impl Snapshot {
             inventory,
             catalog,
             keyring,
+            expected,
             around,
             endpoints,
             routes,

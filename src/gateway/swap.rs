@@ -43,6 +43,7 @@ impl Gateway {
         let building = tokio::task::spawn_blocking(move || runtime.block_on(Snapshot::build(basis, setting)));
         let new = Arc::new(building.await??);
         tell(new.catalog.findings(), old.catalog.findings());
+        self.forward.client().expect(&new.expected);
         self.snapshot.store(new);
         Ok(true)
     }

@@ -160,6 +160,7 @@ fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("upstream.roles", old.upstream.roles != new.upstream.roles),
         ("upstream.ca_bundle", old.upstream.ca_bundle != new.upstream.ca_bundle),
         ("upstream.connection_age", old.upstream.connection_age != new.upstream.connection_age),
+        ("upstream.warm_connections", old.upstream.warm_connections != new.upstream.warm_connections),
         ("upstream.connect_timeout", old.upstream.connect_timeout != new.upstream.connect_timeout),
         ("catalog.discover", old.catalog.discover != new.catalog.discover),
         ("ledger", old.ledger != new.ledger),

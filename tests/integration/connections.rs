@@ -1,6 +1,7 @@
 //! Connections to upstream: how long they live, which are kept ready, and what becomes of them when some die.
 
 use crate::gateway::{NOVA, TestGateway, converse_body, until};
+use crate::program::Workplace;
 use crate::socket::{head_len, header};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -23,6 +24,7 @@ struct Counting {
 struct Seen {
     opened: usize,
     closed: usize,
+    bytes: usize,
     /// The connections that requests came on, by their numbers.
     requests: Vec<usize>,
     /// How many requests wait before all are answered.
@@ -31,6 +33,8 @@ struct Seen {
     pace: Duration,
     /// Connections up to this number reset what they get.
     dead: usize,
+    /// Closes all connections.
+    closing: CancellationToken,
 }
 
 impl Counting {
@@ -70,20 +74,22 @@ impl Counting {
 }
 
 async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>) {
-    let number = {
+    let (number, closing) = {
         let mut seen = seen.lock().unwrap();
         seen.opened += 1;
-        seen.opened
+        (seen.opened, seen.closing.clone())
     };
-    answer_all(&mut stream, number, &seen).await;
+    closing.run_until_cancelled(answer_all(&mut stream, number, &seen)).await;
     seen.lock().unwrap().closed += 1;
 }
 
 async fn answer_all(stream: &mut TcpStream, number: usize, seen: &Mutex<Seen>) {
     let mut bytes = Vec::new();
-    while let Ok(1..) = stream.read_buf(&mut bytes).await {
+    while let Ok(count @ 1..) = stream.read_buf(&mut bytes).await {
         let is_dead = {
-            number <= seen.lock().unwrap().dead
+            let mut seen = seen.lock().unwrap();
+            seen.bytes += count;
+            number <= seen.dead
         };
         if is_dead {
             return stream.set_zero_linger().unwrap();
@@ -187,4 +193,78 @@ async fn what_has_answered_since_is_kept_beside_a_dead_connection() {
     assert_eq!(call(&gateway).await, fine());
     assert_eq!(upstream.look(|seen| (seen.opened, seen.requests.last().copied())), (2, Some(2)));
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn first_calls_find_connections_ready() {
+    let upstream = Counting::start().await;
+    let gateway = upstream.gateway(&[("UPSTREAM__WARM_CONNECTIONS", "2")]).await;
+    upstream.until(|seen| seen.opened == 2).await;
+    assert_eq!(upstream.look(|seen| seen.bytes), 0, "nothing is sent before there is a call");
+    upstream.look(|seen| seen.together = 2);
+    let both = tokio::join!(call(&gateway), call(&gateway));
+    assert_eq!([both.0, both.1], [fine(), fine()]);
+    assert_eq!(upstream.look(|seen| seen.opened), 2);
+    let endpoint = format!("endpoint=\"{}\"", upstream.endpoint());
+    for (family, label, count) in [
+        ("tollgate_upstream_calls_total", r#"connection="kept""#, "2"),
+        ("tollgate_upstream_calls_total", r#"connection="new""#, "0"),
+        ("tollgate_upstream_connects_total", r#"outcome="ok""#, "2"),
+        ("tollgate_upstream_connections", r#"state="busy""#, "0"),
+        ("tollgate_upstream_connections", r#"state="resting""#, "2"),
+        ("tollgate_upstream_connect_duration_seconds_count", "", "2"),
+    ] {
+        let counted = gateway.sum(family, &[label, &endpoint]).await;
+        assert_eq!(counted.to_string(), count, "{family} {label}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn ready_connections_are_replaced() {
+    let upstream = Counting::start().await;
+    let gateway = upstream.gateway(&[("UPSTREAM__WARM_CONNECTIONS", "3")]).await;
+    upstream.until(|seen| seen.opened == 3).await;
+    let closing = upstream.look(|seen| std::mem::take(&mut seen.closing));
+    closing.cancel();
+    upstream.until(|seen| seen.opened == 6).await;
+    assert_eq!(upstream.look(|seen| seen.closed), 3);
+    let ended = gateway.sum("tollgate_upstream_connections_closed_total", &[r#"reason="closed""#]).await;
+    assert_eq!(ended.to_string(), "3");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_does_not_wait_for_upstream() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    // Bound, and not listened on.
+    let endpoint = format!("http://{}", socket.local_addr().unwrap());
+    let overrides = [("UPSTREAM__ENDPOINT", endpoint.as_str()), ("UPSTREAM__WARM_CONNECTIONS", "2")];
+    let gateway = TestGateway::start_with(&overrides).await;
+    let ready = TcpStream::connect(gateway.server.admin()).await;
+    assert!(ready.is_ok());
+    assert_eq!(call(&gateway).await, (503, "upstream_unreachable".to_owned()));
+    let failed = gateway.sum("tollgate_upstream_connects_total", &[r#"outcome="tcp""#]).await;
+    assert!(failed >= 1.0, "{failed}");
+    let open = gateway.sum("tollgate_upstream_connections", &[]).await;
+    assert_eq!(open.to_string(), "0");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_to_a_new_endpoint_are_ready_after_a_reload() {
+    let (old, new) = (Counting::start().await, Counting::start().await);
+    let config = |upstream: &Counting| {
+        format!("[upstream]\nendpoint = \"{}\"\nwarm_connections = 1\n", upstream.endpoint())
+    };
+    let place = Workplace::with(&config(&old), "");
+    let ports = [("TOLLGATE__LISTEN__DATA", "127.0.0.1:0"), ("TOLLGATE__LISTEN__ADMIN", "127.0.0.1:0")];
+    let gateway = place.start(&["serve"], &ports);
+    gateway.serving();
+    old.until(|seen| seen.opened == 1).await;
+    std::fs::write(place.path("config/tollgate.toml"), config(&new)).unwrap();
+    new.until(|seen| seen.opened == 1).await;
+    gateway.stop();
+    assert_eq!(old.look(|seen| seen.opened), 1);
 }

@@ -112,6 +112,8 @@ impl TestGateway {
             ("TOLLGATE__LISTEN__ADMIN".to_owned(), "127.0.0.1:0".to_owned()),
             ("TOLLGATE__UPSTREAM__ENDPOINT".to_owned(), simulator.endpoint()),
             ("TOLLGATE__UPSTREAM__CONTROL_ENDPOINT".to_owned(), simulator.endpoint()),
+            // Upstreams of tests count their connections.
+            ("TOLLGATE__UPSTREAM__WARM_CONNECTIONS".to_owned(), "0".to_owned()),
         ];
         for (key, value) in variables {
             env.retain(|(known, _)| *known != key);
