@@ -6,11 +6,16 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
+use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::load_native_certs;
 use std::io;
 use std::sync::Arc;
+
+/// How many TLS sessions are remembered, to be resumed: rustls keeps 8 tickets for each of an eighth as many hosts, so this
+/// does for an endpoint in every region of AWS, of which there are more than the 32 hosts that it remembers by default.
+const SESSIONS: usize = 8 * 128;
 
 /// Returns how TLS is spoken with upstream.
 ///
@@ -22,6 +27,7 @@ pub(super) fn tls(bundle: Option<&CaBundle>) -> io::Result<ClientConfig> {
     let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
     Ok(config)
 }
 
