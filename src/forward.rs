@@ -28,8 +28,8 @@ pub use client::Client;
 pub use outbound::Outbound;
 pub(crate) use proxy::root_cause;
 pub(crate) use trust::aws_trust;
-pub use wire_path::{Stem, WirePath};
 pub use trust::check_trust;
+pub use wire_path::{Stem, WirePath};
 
 use crate::clock::Clock;
 use bytes::Bytes;

@@ -1,12 +1,13 @@
 //! Connections over sockets: which name leads where, and how many are kept for how long.
 
 use super::dial::Dialer;
+use super::outbound::RequestHead;
 use super::{Client, Endpoint, Outbound};
 use crate::clock::Clock;
 use crate::config::{Egress, Upstream};
 use crate::metrics::Metrics;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderValue, Method, Uri};
 use http_body_util::BodyExt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -49,7 +50,8 @@ fn endpoint(uri: &str) -> Arc<Endpoint> {
 
 /// Makes a call, and returns who answered.
 async fn call(client: &Client, endpoint: &Arc<Endpoint>) -> Bytes {
-    let request = Outbound::new(&Method::GET, "/", None, &HeaderMap::new(), Vec::new());
+    let head = RequestHead::new(&Method::GET, &"/".to_owned().into(), None);
+    let request = Outbound::new(head, Vec::new());
     client.call(endpoint, request).await.unwrap().into_body().collect().await.unwrap().to_bytes()
 }
 
