@@ -14,7 +14,7 @@ pub(super) fn raise(max_connections: usize) {
         match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
             Ok(()) => limit = maximum,
             Err(error) => {
-                tracing::warn!(%error, ?current, ?maximum, "the limit of open files cannot be raised")
+                tracing::warn!(%error, ?current, ?maximum, "the limit of open files cannot be raised");
             }
         }
     }

@@ -43,7 +43,16 @@ struct Reader<'t> {
 
 struct Header<'t> {
     key: Vec<Name<'t>>,
-    is_array: bool,
+    kind: HeaderKind,
+}
+
+/// What a header begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HeaderKind {
+    /// `[name]`: a table.
+    Table,
+    /// `[[name]]`: one more table of an array.
+    ArrayOfTables,
 }
 
 /// A value that has not ended yet, with its own key and where it begins.
@@ -72,9 +81,9 @@ impl<'t> Reader<'t> {
     }
 
     /// Begins with the table of a header.
-    fn begin_table(&mut self, at: usize, is_array: bool) {
+    fn begin_table(&mut self, at: usize, kind: HeaderKind) {
         self.end_table();
-        self.header = Some(Header { key: Vec::new(), is_array });
+        self.header = Some(Header { key: Vec::new(), kind });
         self.table = Table::new(Kind::Headed, at);
     }
 
@@ -144,7 +153,7 @@ fn add<'t>(mut table: &mut Table<'t>, key: &mut Vec<Name<'t>>, value: Value<'t>)
 
 /// Puts a table where its header says, and tells whether that is plain.
 fn place<'t>(root: &mut Table<'t>, header: Header<'t>, table: Table<'t>) -> Option<bool> {
-    let Header { mut key, is_array } = header;
+    let Header { mut key, kind } = header;
     let (name, at) = key.pop()?;
     let mut outer = root;
     for (name, at) in key {
@@ -154,10 +163,15 @@ fn place<'t>(root: &mut Table<'t>, header: Header<'t>, table: Table<'t>) -> Opti
                 Some(inner).filter(|inner| matches!(inner.kind, Kind::Implied | Kind::Headed))?
             }
             Value::Tables(tables) => tables.last_mut()?,
-            _ => return None,
+            Value::Text(_)
+            | Value::Integer(_)
+            | Value::Boolean(_)
+            | Value::Float
+            | Value::Datetime
+            | Value::Array(_) => return None,
         };
     }
-    if !is_array {
+    if kind == HeaderKind::Table {
         return Some(outer.add(name, at, Value::Table(table)));
     }
     let Value::Tables(tables) = outer.member(name, at, || Value::Tables(Vec::new()))? else { return None };
@@ -167,7 +181,7 @@ fn place<'t>(root: &mut Table<'t>, header: Header<'t>, table: Table<'t>) -> Opti
 
 impl EventReceiver for Reader<'_> {
     fn std_table_open(&mut self, span: Span, _: &mut dyn ErrorSink) {
-        self.begin_table(span.start(), false);
+        self.begin_table(span.start(), HeaderKind::Table);
     }
 
     fn std_table_close(&mut self, _: Span, _: &mut dyn ErrorSink) {
@@ -175,7 +189,7 @@ impl EventReceiver for Reader<'_> {
     }
 
     fn array_table_open(&mut self, span: Span, _: &mut dyn ErrorSink) {
-        self.begin_table(span.start(), true);
+        self.begin_table(span.start(), HeaderKind::ArrayOfTables);
     }
 
     fn array_table_close(&mut self, _: Span, _: &mut dyn ErrorSink) {

@@ -109,12 +109,11 @@ impl<'t> Table<'t> {
         at: usize,
         make: impl FnOnce() -> Value<'t>,
     ) -> Option<&mut Value<'t>> {
-        let index = match self.find(&name) {
-            Some(index) => index,
-            None => {
-                self.push(Member { name, at, value: make() });
-                self.members.len().checked_sub(1)?
-            }
+        let index = if let Some(index) = self.find(&name) {
+            index
+        } else {
+            self.push(Member { name, at, value: make() });
+            self.members.len().checked_sub(1)?
         };
         self.members.get_mut(index).map(|member| &mut member.value)
     }
