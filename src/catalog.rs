@@ -62,7 +62,12 @@ pub struct Profile {
 impl Catalog {
     /// Builds the catalog of a services file, which has been validated, and of what AWS has; the file wins.
     pub fn build(file: &ServicesFile, discovered: &Discovered) -> Self {
-        let mut catalog = Self { services: HashMap::with_capacity(file.services.len()), ..Self::default() };
+        let stated = file.services.iter().map(|spec| spec.profiles.len()).sum::<usize>();
+        let mut catalog = Self {
+            services: HashMap::with_capacity(file.services.len()),
+            owners: Owners::with_capacity(stated.max(discovered.profiles.len())),
+            ..Self::default()
+        };
         let mut merge = Merge::of(file, discovered);
         for spec in &file.services {
             let profiles = merge.profiles(&spec.name, &spec.profiles);

@@ -27,8 +27,8 @@ pub use answer::{Answer, AnswerBroken};
 pub use client::Client;
 pub use outbound::Outbound;
 pub(crate) use proxy::root_cause;
-pub(crate) use trust::aws_trust;
 pub use trust::check_trust;
+pub(crate) use trust::{aws_trust, read_native};
 pub use wire_path::{Stem, WirePath};
 
 use crate::clock::Clock;

@@ -3,6 +3,7 @@
 use crate::domain::{ProfileArn, ServiceName};
 use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{Hash, Hasher};
 
 /// The services of profiles, by the profiles' ARNs and ids; what is said first holds.
@@ -18,14 +19,19 @@ pub(super) struct Owners {
 struct ById(ProfileArn);
 
 impl Owners {
+    /// Makes room for so many profiles.
+    pub(super) fn with_capacity(count: usize) -> Self {
+        Self { by_id: HashMap::with_capacity(count), twins: HashMap::new() }
+    }
+
     /// Says whose a profile is, unless that is said.
     pub(super) fn add(&mut self, arn: &ProfileArn, owner: &ServiceName) {
-        match self.by_id.get_key_value(arn.id()) {
-            None => {
-                self.by_id.insert(ById(arn.clone()), owner.clone());
+        match self.by_id.entry(ById(arn.clone())) {
+            Entry::Vacant(free) => {
+                free.insert(owner.clone());
             }
-            Some((ById(first), _)) if first == arn => {}
-            Some(_) => {
+            Entry::Occupied(first) if first.key().0 == *arn => {}
+            Entry::Occupied(_) => {
                 self.twins.entry(arn.clone()).or_insert_with(|| owner.clone());
             }
         }

@@ -3,8 +3,9 @@
 use super::{Context, Failure, file_limit};
 use crate::access_log::{AccessLog, AccessLogGuard};
 use crate::config::{self, Egress, Upstream, load};
-use crate::forward::check_trust;
 use crate::forward::credentials::{self, CredentialsCache};
+use crate::forward::{check_trust, read_native};
+use crate::price::PriceTable;
 use crate::server::reload::Sources;
 use crate::server::{Server, StartError, Surroundings, discover};
 use crate::telemetry;
@@ -19,7 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Serves until told to stop, and returns when every call is accounted for.
 pub(super) fn run(context: &Context<'_>) -> Result<(), Failure> {
-    let loaded = load(&context.config, context.env.clone())?;
+    let loaded = std::thread::scope(|scope| {
+        scope.spawn(read_ahead);
+        load(&context.config, context.env.clone())
+    })?;
     telemetry::init(&loaded.config.log)?;
     for warning in &loaded.warnings {
         tracing::warn!(%warning, hint = warning.hint, "config");
@@ -46,6 +50,12 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Failure> {
     runtime.shutdown_background();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Reads, beside the config, what a start needs besides and what depends on no setting.
+fn read_ahead() {
+    read_native();
+    PriceTable::builtin();
 }
 
 async fn until_told_to_stop(server: &Server, sources: Sources) -> anyhow::Result<()> {

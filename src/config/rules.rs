@@ -142,13 +142,14 @@ impl fmt::Display for Stands<'_> {
 /// A profile, a key and a certificate belong to one service only.
 fn check_owners(file: &ServicesFile, sheet: &mut Sheet) {
     check_certificates(file, sheet);
-    let mut profiles: HashMap<&str, Stands<'_>> = HashMap::new();
+    let count = file.services.iter().map(|service| service.profiles.len()).sum();
+    let mut profiles: HashMap<&ProfileArn, Stands<'_>> = HashMap::with_capacity(count);
     let mut keys: HashMap<[u8; 32], Stands<'_>> = HashMap::new();
     for service in &file.services {
         let name = &service.name;
         for (model, arn) in &service.profiles {
             let place = Stands::Member(name, "profiles", model.as_str());
-            if let Some(first) = claim(&mut profiles, arn.as_str(), place) {
+            if let Some(first) = claim(&mut profiles, arn, place) {
                 let message = format!("the profile is {first} already: a profile has one place");
                 sheet.wrong_key(&place.to_string(), message);
             }

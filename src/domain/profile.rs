@@ -4,6 +4,7 @@ use serde::de::Error as _;
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// An AWS region's name, such as `us-west-2`: `[a-z0-9-]{1,32}`.
@@ -105,7 +106,7 @@ impl serde::Serialize for Region {
 /// The ARN of an application inference profile:
 /// `arn:{partition}:bedrock:{region}:{account}:application-inference-profile/{id}`
 /// (bedrock service model, `InferenceProfileArn`).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProfileArn {
     arn: Arc<str>,
     region: Region,
@@ -172,6 +173,13 @@ impl ProfileArn {
     /// Returns the 12-digit number of the account that the profile lives in.
     pub fn account(&self) -> &str {
         self.arn.split(':').nth(4).unwrap_or_default()
+    }
+}
+
+impl Hash for ProfileArn {
+    /// Of the id alone: what stands before it is the same in most.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
     }
 }
 

@@ -9,9 +9,17 @@ use aws_smithy_http_client::{Builder, Connector};
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_native_certs::load_native_certs;
+use rustls_native_certs::{CertificateResult, load_native_certs};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// The CA certificates of this machine, which are many files on some: read once, at the first question.
+static NATIVE: LazyLock<CertificateResult> = LazyLock::new(load_native_certs);
+
+/// Reads this machine's CA certificates, if nothing has read them yet.
+pub(crate) fn read_native() {
+    LazyLock::force(&NATIVE);
+}
 
 /// How many TLS sessions are remembered, to be resumed: rustls keeps 8 tickets for each of an eighth as many hosts, so this
 /// does for an endpoint in every region of AWS, of which there are more than the 32 hosts that it remembers by default.
@@ -40,12 +48,11 @@ pub fn check_trust(egress: &Egress) -> io::Result<()> {
 }
 
 fn roots(bundle: Option<&CaBundle>) -> io::Result<RootCertStore> {
-    let native = load_native_certs();
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(native.certs);
+    roots.add_parsable_certificates(NATIVE.certs.iter().cloned());
     roots.add_parsable_certificates(bundle.into_iter().flat_map(CaBundle::certificates).cloned());
     if roots.is_empty() {
-        let errors: Vec<String> = native.errors.iter().map(ToString::to_string).collect();
+        let errors: Vec<String> = NATIVE.errors.iter().map(ToString::to_string).collect();
         let message = format!("no CA certificates found on this machine ({})", errors.join("; "));
         return Err(io::Error::new(io::ErrorKind::NotFound, message));
     }
@@ -55,7 +62,7 @@ fn roots(bundle: Option<&CaBundle>) -> io::Result<RootCertStore> {
 /// Returns whom the AWS SDK's HTTP clients are to trust: whom the machine trusts, and a bundle, if there is one.
 pub(crate) fn aws_trust(bundle: Option<&CaBundle>) -> anyhow::Result<TlsContext> {
     // Without any of the machine's own, the SDK's debug assertions fail.
-    let has_native = !load_native_certs().certs.is_empty();
+    let has_native = !NATIVE.certs.is_empty();
     let mut store = TrustStore::empty().with_native_roots(has_native);
     if let Some(bundle) = bundle {
         store = store.with_pem_certificate(bundle.pem());
