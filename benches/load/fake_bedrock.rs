@@ -7,47 +7,41 @@
 //! `ConverseStream` with so many text events and the statement of usage: all in one write where `EVERY_MS` is 0, else
 //! each in a write of its own, so long after the one before. It reads requests whole and checks nothing. Answers have
 //! the shapes of the API reference's (Converse, `ConverseStream`, `InvokeModel` of Anthropic's models).
+//!
+//! It takes nothing but the standard library, so that `rustc` alone makes it, within seconds.
 
-#![expect(clippy::print_stdout, reason = "says that it listens")]
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot run is to fail")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a bench that fails is to end"
+)]
+#![expect(clippy::disallowed_methods, reason = "there is no clock to take")]
 
-use aws_smithy_eventstream::frame::write_message_to;
-use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
-use serde_json::{Value, json};
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
 
-/// What a request's head is read into; also as much of its body as is read at once.
-const BUFFER_BYTES: usize = 256 * 1024;
-const MOST_HEADERS: usize = 64;
+/// What a request's body is read into, a part at a time.
+const BODY_BUFFER: usize = 256 << 10;
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u32>().unwrap());
     let mut argument = || arguments.next().expect("PORT EVENTS EVERY_MS");
     let port = u16::try_from(argument()).unwrap();
-    let answers = Answers::new(argument(), Duration::from_millis(argument().into()));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(listen(port, Box::leak(Box::new(answers))));
-}
-
-async fn listen(port: u16, answers: &'static Answers) {
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-    println!("listening");
-    let mut connections = JoinSet::new();
-    loop {
-        let (stream, _) = listener.accept().await.unwrap();
+    let answers: &Answers =
+        Box::leak(Box::new(Answers::new(argument(), Duration::from_millis(argument().into()))));
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    for stream in listener.incoming() {
+        let stream = stream.unwrap();
         stream.set_nodelay(true).unwrap();
-        // A client that leaves ends its connection and no other.
-        connections.spawn(serve(stream, answers));
-        while connections.try_join_next().is_some() {}
+        // Many of them: no more than they need. A client that leaves ends its thread and no other.
+        thread::Builder::new().stack_size(64 << 10).spawn(move || serve(stream, answers)).unwrap();
     }
 }
 
 /// Every answer, ready to be written.
-#[derive(Debug)]
 struct Answers {
     converse: Vec<u8>,
     invoke: Vec<u8>,
@@ -60,87 +54,81 @@ struct Answers {
 impl Answers {
     fn new(events: u32, every: Duration) -> Self {
         let tokens = "x-amzn-bedrock-input-token-count: 230\r\nx-amzn-bedrock-output-token-count: 41\r\n";
-        let mut stream = vec![stream_head()];
+        let mut stream = vec![STREAM_HEAD.as_bytes().to_vec()];
         stream.extend(stream_events(events).iter().map(|event| chunk(event)));
         stream.last_mut().unwrap().extend(b"0\r\n\r\n");
         if every.is_zero() {
             stream = vec![stream.concat()];
         }
         Self {
-            converse: whole("200 OK", "", &converse()),
-            invoke: whole("200 OK", tokens, &invoke()),
-            unknown: whole("404 Not Found", "", &json!({ "message": "no such operation" })),
+            converse: whole("200 OK", "", CONVERSE),
+            invoke: whole("200 OK", tokens, INVOKE),
+            unknown: whole("404 Not Found", "", r#"{"message":"no such operation"}"#),
             stream,
             every,
         }
     }
 
-    /// Writes the answer to a request of this path.
-    async fn write(&self, path: &str, to: &mut TcpStream) -> std::io::Result<()> {
+    /// Writes the answer to a request that begins with this line.
+    fn write(&self, line: &str, to: &mut TcpStream) -> std::io::Result<()> {
+        let path = line.split(' ').nth(1).unwrap_or_default();
         match path.rsplit('/').next().unwrap_or_default() {
-            "converse" => to.write_all(&self.converse).await,
-            "invoke" => to.write_all(&self.invoke).await,
+            "converse" => to.write_all(&self.converse),
+            "invoke" => to.write_all(&self.invoke),
             "converse-stream" => {
                 let started = Instant::now();
                 for (part, index) in self.stream.iter().zip(0..) {
-                    sleep_until(started + self.every * index).await;
-                    to.write_all(part).await?;
+                    thread::sleep((started + self.every * index).saturating_duration_since(Instant::now()));
+                    to.write_all(part)?;
                 }
                 Ok(())
             }
-            _ => to.write_all(&self.unknown).await,
+            _ => to.write_all(&self.unknown),
         }
     }
 }
 
 /// Answers the requests of a connection until its client leaves.
-async fn serve(mut stream: TcpStream, answers: &Answers) -> std::io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
+fn serve(mut stream: TcpStream, answers: &Answers) -> std::io::Result<()> {
+    let mut buffer = vec![0; 16 << 10];
+    let mut body_buffer = Vec::new();
     let mut filled = 0;
     loop {
-        let (path, head, body) = loop {
-            if let Some(request) = parse(buffer.get(..filled).unwrap_or_default()) {
-                break request;
+        let head = loop {
+            if let Some(end) = buffer[..filled].windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
             }
-            let read = stream.read(buffer.get_mut(filled..).unwrap_or_default()).await?;
-            if read == 0 {
-                return Ok(());
+            match stream.read(&mut buffer[filled..])? {
+                0 => return Ok(()),
+                read => filled += read,
             }
-            filled += read;
         };
-        let come = filled.saturating_sub(head).min(body);
+        let text = std::str::from_utf8(&buffer[..head]).unwrap();
+        let body = content_length(text);
+        let line = text.lines().next().unwrap().to_owned();
+        // What came of the next request stays; nothing did where more of the body is to come.
+        let come = body.min(filled - head);
+        buffer.copy_within(head + come..filled, 0);
+        filled -= head + come;
         let mut missing = body - come;
-        if missing > 0 {
-            buffer.resize(BUFFER_BYTES, 0);
-        }
         while missing > 0 {
-            let most = missing.min(buffer.len());
-            let read = stream.read(buffer.get_mut(..most).unwrap_or_default()).await?;
-            if read == 0 {
-                return Ok(());
+            body_buffer.resize(BODY_BUFFER, 0);
+            match stream.read(&mut body_buffer[..missing.min(BODY_BUFFER)])? {
+                0 => return Ok(()),
+                read => missing -= read,
             }
-            missing -= read;
         }
-        // What came of the next request stays; nothing did where the body was waited for.
-        let used = head + come;
-        buffer.copy_within(used.min(filled)..filled, 0);
-        filled = filled.saturating_sub(used);
-        answers.write(&path, &mut stream).await?;
+        answers.write(&line, &mut stream)?;
     }
 }
 
-/// Returns a request's path, and the bytes of its head and of its body, once the head is whole.
-fn parse(bytes: &[u8]) -> Option<(String, usize, usize)> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    let httparse::Status::Complete(head) = request.parse(bytes).unwrap() else { return None };
-    let length = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
-    let body = length.map_or(0, |length| std::str::from_utf8(length.value).unwrap().parse().unwrap());
-    Some((request.path?.to_owned(), head, body))
+fn content_length(head: &str) -> usize {
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    let mut values = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    values.next().map_or(0, |(_, value)| value.trim().parse().unwrap())
 }
 
-fn whole(status: &str, headers: &str, body: &Value) -> Vec<u8> {
-    let body = body.to_string();
+fn whole(status: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
@@ -149,61 +137,53 @@ fn whole(status: &str, headers: &str, body: &Value) -> Vec<u8> {
     .into_bytes()
 }
 
-fn converse() -> Value {
-    json!({
-        "metrics": { "latencyMs": 1128 },
-        "output": { "message": { "role": "assistant", "content": [{ "text":
-            "The passage says that the harbour took 14,200 containers in March, 3% more than a year before, and that \
-             the new crane, which cost 9.5 million, is to be paid for by 2031. Two berths stay closed until May." }] } },
-        "stopReason": "end_turn",
-        "usage": {
-            "cacheReadInputTokenCount": 0, "cacheReadInputTokens": 0, "cacheWriteInputTokenCount": 0,
-            "cacheWriteInputTokens": 0, "inputTokens": 230, "outputTokens": 41, "serverToolUsage": {},
-            "totalTokens": 271,
-        },
-    })
-}
+const CONVERSE: &str = r#"{"metrics":{"latencyMs":1128},"output":{"message":{"content":[{"text":"The passage says that the harbour took 14,200 containers in March, 3% more than a year before, and that the new crane, which cost 9.5 million, is to be paid for by 2031. Two berths stay closed until May."}],"role":"assistant"}},"stopReason":"end_turn","usage":{"cacheReadInputTokenCount":0,"cacheReadInputTokens":0,"cacheWriteInputTokenCount":0,"cacheWriteInputTokens":0,"inputTokens":230,"outputTokens":41,"serverToolUsage":{},"totalTokens":271}}"#;
 
-fn invoke() -> Value {
-    json!({
-        "id": "msg_bdrk_01Q8Faay6S7QPTvEUUQARt7h", "type": "message", "role": "assistant",
-        "model": "claude-sonnet-4-5-20250929",
-        "content": [{ "type": "text", "text": "The harbour took 14,200 containers in March." }],
-        "stop_reason": "end_turn", "stop_sequence": null,
-        "usage": {
-            "input_tokens": 230, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 41,
-        },
-    })
-}
+const INVOKE: &str = r#"{"model":"claude-sonnet-4-5-20250929","id":"msg_bdrk_01Q8Faay6S7QPTvEUUQARt7h","type":"message","role":"assistant","content":[{"type":"text","text":"The harbour took 14,200 containers in March."}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":230,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":41}}"#;
 
-fn stream_head() -> Vec<u8> {
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\ntransfer-encoding: chunked\r\n\
-                x-amzn-requestid: 1a6f0f1c-7a1c-4f3b-9d4e-4e7a1f0c9b52\r\n\r\n";
-    head.as_bytes().to_vec()
-}
+const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\n\
+    transfer-encoding: chunked\r\nx-amzn-requestid: 1a6f0f1c-7a1c-4f3b-9d4e-4e7a1f0c9b52\r\n\r\n";
 
 /// Returns the messages of a stream: so many of text, and around them what Bedrock sends.
 fn stream_events(texts: u32) -> Vec<Vec<u8>> {
-    let text = json!({ "contentBlockIndex": 0, "delta": { "text": " of containers" }, "p": "abcdefghijkl" });
-    let mut events = vec![event("messageStart", &json!({ "p": "abcdefgh", "role": "assistant" }))];
-    events.extend((0..texts).map(|_| event("contentBlockDelta", &text)));
-    events.push(event("contentBlockStop", &json!({ "contentBlockIndex": 0, "p": "abcdef" })));
-    events.push(event("messageStop", &json!({ "p": "abcdefghijklm", "stopReason": "end_turn" })));
-    let usage = json!({ "inputTokens": 230, "outputTokens": 41, "totalTokens": 271 });
-    events.push(event("metadata", &json!({ "metrics": { "latencyMs": 1128 }, "p": "abc", "usage": usage })));
+    let text = r#"{"contentBlockIndex":0,"delta":{"text":" of containers"},"p":"abcdefghijkl"}"#;
+    let text = event("contentBlockDelta", text);
+    let mut events = vec![event("messageStart", r#"{"p":"abcdefgh","role":"assistant"}"#)];
+    events.extend((0..texts).map(|_| text.clone()));
+    events.push(event("contentBlockStop", r#"{"contentBlockIndex":0,"p":"abcdef"}"#));
+    events.push(event("messageStop", r#"{"p":"abcdefghijklm","stopReason":"end_turn"}"#));
+    let usage = r#"{"metrics":{"latencyMs":1128},"p":"abc","usage":{"inputTokens":230,"outputTokens":41,"totalTokens":271}}"#;
+    events.push(event("metadata", usage));
     events
 }
 
-fn event(kind: &'static str, payload: &Value) -> Vec<u8> {
-    let header =
-        |name: &'static str, value: &'static str| Header::new(name, HeaderValue::String(value.into()));
-    let message = Message::new(payload.to_string())
-        .add_header(header(":event-type", kind))
-        .add_header(header(":content-type", "application/json"))
-        .add_header(header(":message-type", "event"));
-    let mut bytes = Vec::new();
-    write_message_to(&message, &mut bytes).unwrap();
-    bytes
+/// Lays a message out (<https://smithy.io/2.0/aws/amazon-eventstream.html>): its length and that of its headers, the
+/// checksum of both, headers, payload, the checksum of all.
+fn event(kind: &str, payload: &str) -> Vec<u8> {
+    let mut headers = Vec::new();
+    for (name, value) in
+        [(":event-type", kind), (":content-type", "application/json"), (":message-type", "event")]
+    {
+        headers.push(u8::try_from(name.len()).unwrap());
+        headers.extend(name.as_bytes());
+        // 7 is a text.
+        headers.push(7);
+        headers.extend(u16::try_from(value.len()).unwrap().to_be_bytes());
+        headers.extend(value.as_bytes());
+    }
+    let length = u32::try_from(headers.len() + payload.len() + 16).unwrap();
+    let mut message = length.to_be_bytes().to_vec();
+    message.extend(u32::try_from(headers.len()).unwrap().to_be_bytes());
+    message.extend(crc32(&message).to_be_bytes());
+    message.extend(headers);
+    message.extend(payload.as_bytes());
+    message.extend(crc32(&message).to_be_bytes());
+    message
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
+    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
 }
 
 fn chunk(bytes: &[u8]) -> Vec<u8> {

@@ -37,7 +37,7 @@ def with_wrk(processes, running, case, body, seconds):
 
 def with_client(processes, tools, running, case, body, each, connections=None):
     """Has the bench's own client make so many calls on each connection; returns its figures."""
-    command = [tools / "load_client", running.url(case.operation), body, connections or case.connections,
+    command = [tools / "client", running.url(case.operation), body, connections or case.connections,
                "calls", each, *running.headers]
     process = processes.start(command, LOAD_CORE if case.pinned else None, stdout=subprocess.PIPE)
     return finish(processes, process, 600)
@@ -77,7 +77,7 @@ def streams(processes, tools, running, case, body, seconds):
     """Takes a turn of streams that stay open; CPU is that of the time while all are."""
     ramp, up, hold, _ = case.schedule(seconds)
     idle = running.memory()
-    command = [tools / "load_client", running.url(case.operation), body, case.connections,
+    command = [tools / "client", running.url(case.operation), body, case.connections,
                "streams", ramp, up, hold, *running.headers]
     core = LOAD_CORE if case.pinned else None
     process = processes.start(command, core, stdout=subprocess.PIPE)
