@@ -25,7 +25,7 @@ mod wire_path;
 
 pub use answer::{Answer, AnswerBroken};
 pub use client::Client;
-pub use outbound::Outbound;
+pub use outbound::{Outbound, RequestHead};
 pub(crate) use proxy::root_cause;
 pub use trust::check_trust;
 pub(crate) use trust::{aws_trust, read_native};
@@ -37,7 +37,6 @@ use credentials::CredentialsCache;
 use headers::Passing;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST};
 use http::{HeaderValue, Method, Response, Uri};
-use outbound::RequestHead;
 use sign::{Scope, Signable, SigningKeys};
 use std::sync::Arc;
 use std::time::Duration;

@@ -11,11 +11,11 @@ const HEAD: usize = 1024;
 
 /// The head of an HTTP/1.1 request, as the bytes that go on the wire.
 #[derive(Debug)]
-pub(super) struct RequestHead(Vec<u8>);
+pub struct RequestHead(Vec<u8>);
 
 impl RequestHead {
     /// Writes the request line.
-    pub(super) fn new(method: &Method, path: &WirePath<'_>, query: Option<&str>) -> Self {
+    pub fn new(method: &Method, path: &WirePath<'_>, query: Option<&str>) -> Self {
         let mut head = Vec::with_capacity(HEAD);
         let [stem, leaf] = path.wire();
         let (mark, query) = query.map_or(("", ""), |query| ("?", query));
@@ -26,7 +26,7 @@ impl RequestHead {
     }
 
     /// Writes a header. Name and value hold only what a header may.
-    pub(super) fn line(&mut self, name: &str, value: &[u8]) {
+    pub fn line(&mut self, name: &str, value: &[u8]) {
         self.0.reserve(name.len().saturating_add(value.len()).saturating_add(4));
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b": ");
@@ -35,7 +35,7 @@ impl RequestHead {
     }
 
     /// Writes how long the body is, in bytes.
-    pub(super) fn content_length(&mut self, len: u64) {
+    pub fn content_length(&mut self, len: u64) {
         // A vector takes all that is written to it.
         let _ = write!(self.0, "content-length: {len}\r\n");
     }
@@ -58,7 +58,7 @@ pub struct Outbound {
 
 impl Outbound {
     /// Puts a body behind its head.
-    pub(super) fn new(RequestHead(mut head): RequestHead, body: Vec<Bytes>) -> Self {
+    pub fn new(RequestHead(mut head): RequestHead, body: Vec<Bytes>) -> Self {
         head.extend_from_slice(b"\r\n");
         let remaining = body.iter().map(Bytes::len).fold(head.len(), usize::saturating_add);
         Self { next: head.into(), others: body.into_iter(), remaining, has_begun: false, is_out: false }
