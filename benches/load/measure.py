@@ -56,7 +56,6 @@ def calls(processes, tools, running, case, body, seconds):
     """Takes a turn of calls that follow one another."""
     before = running.cpu_ns()
     running.forget_peak()
-    idle = running.memory()
     if case.first_byte:
         figures = with_client(processes, tools, running, case, body, 1000 * seconds)
         figures |= figures["first_byte"]
@@ -67,9 +66,7 @@ def calls(processes, tools, running, case, body, seconds):
     turn["rate"] = figures["calls"] / figures["seconds"]
     if running.process:
         turn["cpu_us"] = (running.cpu_ns() - before) / 1000 / figures["calls"]
-        peak = running.memory("VmHWM")
-        turn["peak_mib"] = peak / MIB
-        turn["bodies_per_call"] = (peak - idle) / case.connections / case.body
+        turn["peak_mib"] = running.memory("VmHWM") / MIB
     return turn
 
 
