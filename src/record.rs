@@ -1,5 +1,7 @@
 //! What is settled for a call goes out from here: to ledger, metrics and access log. The only such place.
 
+mod line;
+
 use crate::access_log::AccessLog;
 use crate::domain::{Record, UsageSource};
 use crate::ledger::journal::{JournalUnavailable, Ticket};
@@ -46,7 +48,7 @@ impl Recorder {
     pub fn count(&self, record: &Record, metrics: &RouteMetrics) {
         count(record, metrics);
         if let Some(log) = &self.access_log {
-            write_line(log, record);
+            log.add(&line::of(record));
         }
     }
 
@@ -83,16 +85,4 @@ fn count(record: &Record, metrics: &RouteMetrics) {
         metrics.unpriced();
     }
     metrics.ended(record.operation, record.status, record.outcome, record.duration);
-}
-
-/// Hands a line to the access log; what it cannot take is counted there.
-fn write_line(log: &AccessLog, record: &Record) {
-    let mut line = Vec::with_capacity(1024);
-    match serde_json::to_writer(&mut line, record) {
-        Ok(()) => {
-            line.push(b'\n');
-            log.add(&line);
-        }
-        Err(error) => tracing::error!(id = %record.id, %error, "a record cannot be written as JSON"),
-    }
 }

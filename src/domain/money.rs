@@ -36,6 +36,42 @@ impl Money {
         self.0
     }
 
+    /// How long the longest text of an amount is, in bytes.
+    pub const LEN: usize = 41;
+
+    /// Writes the amount, as it prints, into `buffer`, and returns it.
+    pub fn encode(self, buffer: &mut [u8; Self::LEN]) -> &str {
+        let mut at = Self::LEN;
+        let mut put = |byte| {
+            at = at.saturating_sub(1);
+            if let Some(place) = buffer.get_mut(at) {
+                *place = byte;
+            }
+        };
+        let (mut whole, mut fraction) = parts(self.0.unsigned_abs());
+        if fraction > 0 {
+            let mut decimals = DECIMALS;
+            while fraction.is_multiple_of(10) {
+                fraction /= 10;
+                decimals -= 1;
+            }
+            for _ in 0..decimals {
+                put(ascii(fraction % 10));
+                fraction /= 10;
+            }
+            put(b'.');
+        }
+        while whole >= 10 {
+            put(ascii(u64::try_from(whole % 10).unwrap_or(0)));
+            whole /= 10;
+        }
+        put(ascii(u64::try_from(whole).unwrap_or(0)));
+        if self.0 < 0 {
+            put(b'-');
+        }
+        buffer.get(at..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+    }
+
     /// Returns the amount that a decimal number of dollars states, with at most 12 decimals.
     pub fn parse(text: &str) -> Result<Self, InvalidMoney> {
         let (negative, digits) = match text.strip_prefix('-') {
@@ -80,6 +116,19 @@ impl Money {
     }
 }
 
+/// Takes an amount apart: dollars, and what is left of one.
+fn parts(picos: u128) -> (u128, u64) {
+    // What one call costs fits into 64 bits, which are divided sooner.
+    match (u64::try_from(picos), u64::try_from(DOLLAR)) {
+        (Ok(picos), Ok(dollar)) => (u128::from(picos / dollar), picos % dollar),
+        (Err(_), _) | (_, Err(_)) => (picos / DOLLAR, u64::try_from(picos % DOLLAR).unwrap_or(0)),
+    }
+}
+
+fn ascii(digit: u64) -> u8 {
+    u8::try_from(digit).map_or(b'0', |digit| b'0'.saturating_add(digit))
+}
+
 impl std::ops::Add for Money {
     type Output = Self;
 
@@ -112,14 +161,7 @@ impl Sum for Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let picos = self.0.unsigned_abs();
-        let (whole, fraction) = (picos / DOLLAR, picos % DOLLAR);
-        let sign = if self.0 < 0 { "-" } else { "" };
-        if fraction == 0 {
-            return write!(f, "{sign}{whole}");
-        }
-        let fraction = format!("{fraction:0DECIMALS$}");
-        write!(f, "{sign}{whole}.{}", fraction.trim_end_matches('0'))
+        f.write_str(self.encode(&mut [0; Self::LEN]))
     }
 }
 
@@ -167,10 +209,17 @@ mod tests {
         assert_eq!(Money::from_picos(10).scaled(1, 0), None);
     }
 
+    #[test]
+    fn the_longest_amount_has_its_room() {
+        let least = Money::from_picos(i128::MIN).to_string();
+        assert_eq!(least, "-170141183460469231731687303.715884105728");
+        assert_eq!(least.len(), Money::LEN);
+    }
+
     proptest! {
         #[test]
-        fn text_and_amount_are_the_same(picos in any::<i64>()) {
-            let money = Money::from_picos(picos.into());
+        fn text_and_amount_are_the_same(picos in prop_oneof![any::<i64>().prop_map(i128::from), -(1 << 126)..1_i128 << 126]) {
+            let money = Money::from_picos(picos);
             prop_assert_eq!(Money::parse(&money.to_string()).unwrap(), money);
         }
     }

@@ -4,12 +4,39 @@ use time::{Date, Month, OffsetDateTime};
 
 /// Returns a UTC time to the millisecond, by RFC 3339: `2026-01-02T03:04:05.678Z`.
 pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
-    let mut text = String::with_capacity(24);
-    push_moment(&mut text, at);
-    text.push('.');
-    push(&mut text, u32::from(at.millisecond()), 100);
-    text.push('Z');
+    let ascii = rfc3339_ascii(at);
+    ascii.iter().copied().map(char::from).collect()
+}
+
+/// Returns the same as the bytes of ASCII.
+pub(crate) fn rfc3339_ascii(at: OffsetDateTime) -> [u8; 24] {
+    let (year, month, day) = at.to_calendar_date();
+    let (hour, minute, second, milli) = at.to_hms_milli();
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let year = year.unsigned_abs();
+    // Of a number with more digits than its place has, the last are written.
+    set(&mut text, 0, year / 100);
+    set(&mut text, 2, year);
+    set(&mut text, 5, u32::from(u8::from(month)));
+    set(&mut text, 8, u32::from(day));
+    set(&mut text, 11, u32::from(hour));
+    set(&mut text, 14, u32::from(minute));
+    set(&mut text, 17, u32::from(second));
+    set(&mut text, 20, u32::from(milli) / 10);
+    set(&mut text, 21, u32::from(milli));
     text
+}
+
+/// Writes the last two digits of a number at a place.
+fn set(text: &mut [u8; 24], at: usize, number: u32) {
+    if let Some([tens, ones]) = text.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+        (*tens, *ones) = (digit(number / 10), digit(number));
+    }
+}
+
+/// Returns the last digit of a number.
+fn digit(number: u32) -> u8 {
+    u8::try_from(number % 10).map_or(b'0', |digit| b'0'.saturating_add(digit))
 }
 
 /// Returns a UTC time to the second, by RFC 3339: `2026-01-02T03:04:05Z`.

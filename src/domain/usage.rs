@@ -1,7 +1,7 @@
 //! What a response says it consumed.
 
 use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
+use serde::ser::Serializer;
 
 /// Counts of tokens by kind. `None` means that nothing was said; it is not zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -139,6 +139,21 @@ impl Usage {
         self.tokens.is_empty() && self.units.is_empty() && self.policies.is_empty()
     }
 
+    /// Returns each count that was said, by its name in records: `input_tokens`, `images` and so on.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let tokens = [
+            ("input_tokens", self.tokens.input),
+            ("output_tokens", self.tokens.output),
+            ("cache_read_tokens", self.tokens.cache_read),
+            ("cache_write_5m_tokens", self.tokens.cache_write_5m),
+            ("cache_write_1h_tokens", self.tokens.cache_write_1h),
+        ];
+        let tokens = tokens.into_iter().filter_map(|(name, count)| Some((name, count?)));
+        let units = self.units.iter().map(|(unit, count)| (unit.name(), *count));
+        let policies = self.policies.iter().map(|(policy, count)| (policy.name(), *count));
+        tokens.chain(units).chain(policies)
+    }
+
     /// Adds to a unit's count; adding nothing says nothing.
     pub fn add(&mut self, unit: Unit, count: u64) {
         add_to(&mut self.units, unit, count);
@@ -163,26 +178,7 @@ fn add_to<K: PartialEq>(counts: &mut Vec<(K, u64)>, key: K, count: u64) {
 impl Serialize for Usage {
     /// As a map from `input_tokens`, `images` and so on to counts; what was not said is absent.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let named = [
-            ("input_tokens", self.tokens.input),
-            ("output_tokens", self.tokens.output),
-            ("cache_read_tokens", self.tokens.cache_read),
-            ("cache_write_5m_tokens", self.tokens.cache_write_5m),
-            ("cache_write_1h_tokens", self.tokens.cache_write_1h),
-        ];
-        let mut map = serializer.serialize_map(None)?;
-        for (name, count) in named {
-            if let Some(count) = count {
-                map.serialize_entry(name, &count)?;
-            }
-        }
-        for (unit, count) in &self.units {
-            map.serialize_entry(unit.name(), count)?;
-        }
-        for (policy, count) in &self.policies {
-            map.serialize_entry(policy.name(), count)?;
-        }
-        map.end()
+        serializer.collect_map(self.counts())
     }
 }
 
