@@ -8,7 +8,6 @@ mod connection;
 pub mod credentials;
 mod dial;
 pub mod endpoint;
-mod framing;
 mod head;
 pub mod headers;
 mod outbound;

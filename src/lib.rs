@@ -30,6 +30,7 @@ pub mod error;
 pub mod forward;
 pub mod gateway;
 mod hex;
+mod http1;
 pub mod identify;
 pub mod intake;
 pub mod inventory;

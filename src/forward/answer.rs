@@ -1,10 +1,10 @@
 //! The body of upstream's answer, read as it is asked for.
 
 use super::connection::Connection;
-use super::framing::{Framing, Step};
 use super::outbound::Outbound;
 use super::pool::Pool;
 use crate::clock::Clock;
+use crate::http1::framing::{Framing, Step};
 use crate::metrics::End;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};

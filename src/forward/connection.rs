@@ -1,9 +1,9 @@
 //! One connection to upstream: HTTP/1.1, with or without TLS, driven by the task whose call it carries.
 
-use super::framing::Malformed;
 use super::head::{self, Head};
 use super::outbound::Outbound;
 use super::standing::Standing;
+use crate::http1::framing::Malformed;
 use crate::metrics::End;
 use bytes::{Buf, BytesMut};
 use http::StatusCode;

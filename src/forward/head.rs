@@ -1,10 +1,11 @@
 //! The head of upstream's answer: status, headers, and what they say of the body and the connection.
 
-use super::framing::{Framing, Malformed, Place};
-use super::headers::{self, options};
+use super::headers;
+use crate::http1::framing::{Framing, Malformed, Place};
+use crate::http1::lines::{content_length, header, options};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use httparse::{Header, ParserConfig, Response};
 use memchr::memmem::Finder;
 use std::mem::MaybeUninit;
@@ -98,23 +99,6 @@ fn sorted(bytes: &Bytes, lines: &[Header<'_>]) -> Result<Sorted, Malformed> {
     Ok(sorted)
 }
 
-fn header(bytes: &Bytes, line: &Header<'_>) -> Result<(HeaderName, HeaderValue), Malformed> {
-    let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Malformed)?;
-    let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value)).map_err(|_| Malformed)?;
-    Ok((name, value))
-}
-
-/// Reads a trailer section.
-pub(super) fn trailers(bytes: &Bytes) -> Result<HeaderMap, Malformed> {
-    let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    match httparse::parse_headers(bytes, &mut lines) {
-        Ok(httparse::Status::Complete((len, lines))) if len == bytes.len() => {
-            lines.iter().map(|line| header(bytes, line)).collect()
-        }
-        Ok(_) | Err(_) => Err(Malformed),
-    }
-}
-
 /// Tells how a body is framed; a content-length that transfer-encoding overrules is taken away (RFC 9112, 6.3).
 fn framing(
     status: StatusCode,
@@ -130,25 +114,14 @@ fn framing(
         headers.remove(CONTENT_LENGTH);
         return Ok(if is_chunked { Framing::Chunked(Place::Size) } else { Framing::UntilClose });
     }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).into_iter().map(length);
-    let Some(first) = lengths.next() else { return Ok(Framing::UntilClose) };
-    if lengths.any(|other| other != first) {
-        return Err(Malformed);
-    }
-    Ok(Framing::Length(first?))
-}
-
-fn length(value: &HeaderValue) -> Result<u64, Malformed> {
-    let digits = value.to_str().map_err(|_| Malformed)?;
-    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Err(Malformed);
-    }
-    digits.parse().map_err(|_| Malformed)
+    let length = content_length(headers.get_all(CONTENT_LENGTH))?;
+    Ok(length.map_or(Framing::UntilClose, Framing::Length))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderName;
 
     fn of(text: &str) -> Result<Option<Head>, Malformed> {
         take(&mut BytesMut::from(text))
@@ -197,7 +170,6 @@ mod tests {
         for wire in ["HTTP/1.1 200 OK\na: b\n\nLOST\r\n\r\n", "HTTP/1.1 200 OK\r\na: b\r\n\nLOST\r\n\r\n"] {
             assert_eq!(of(wire).unwrap_err(), Malformed, "{wire:?}");
         }
-        assert_eq!(trailers(&Bytes::from_static(b"a: b\n\nc: d\r\n\r\n")).unwrap_err(), Malformed);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which headers pass, in both directions.
 
+use crate::http1::lines::options;
 use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
@@ -73,14 +74,6 @@ fn names<'a>(connection: impl IntoIterator<Item = &'a HeaderValue>) -> impl Iter
         |option: &&str| !option.eq_ignore_ascii_case("keep-alive") && !option.eq_ignore_ascii_case("close");
     let names = options(connection).filter(is_a_name).filter_map(|name| name.parse().ok());
     names.filter(|name| *name != CONTENT_LENGTH)
-}
-
-/// Returns the options that `connection` lists.
-pub(super) fn options<'a>(
-    connection: impl IntoIterator<Item = &'a HeaderValue>,
-) -> impl Iterator<Item = &'a str> {
-    let values = connection.into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
 /// Tells whether a request carries the header that a client sends before a body it would rather not send in vain.

@@ -1,19 +1,19 @@
-//! Where the body of an answer ends (RFC 9112, section 6), and its bytes without their framing.
+//! Where a body ends (RFC 9112, section 6), and its bytes without their framing.
 
-use super::head::trailers;
+use super::lines::trailers;
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use memchr::{memchr, memmem};
 
 /// The longest line that tells a chunk's size, with its extensions, in bytes.
-const MAX_SIZE_LINE: usize = 4096;
+const MAX_SIZE_LINE: usize = 256;
 
 /// The longest trailer section, in bytes.
 const MAX_TRAILERS: usize = 64 << 10;
 
 /// How a body is framed, and where in it the reader stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// So many bytes are left.
     Length(u64),
     /// Chunks, until one of no bytes.
@@ -24,7 +24,7 @@ pub(super) enum Framing {
 
 /// A place in a chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// Before the line that tells a chunk's size.
     Size,
     /// So many bytes before the end of a chunk.
@@ -39,7 +39,7 @@ pub(super) enum Place {
 
 /// What comes next in a body.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Bytes of the body.
     Data(Bytes),
     /// The trailer section, with which the body ends.
@@ -52,12 +52,12 @@ pub(super) enum Step {
 
 /// What was read is not HTTP/1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("upstream's answer is malformed")]
-pub(super) struct Malformed;
+#[error("malformed HTTP/1.1")]
+pub(crate) struct Malformed;
 
 impl Framing {
     /// Returns how many bytes are to come, where that is known.
-    pub(super) fn left(self) -> Option<u64> {
+    pub(crate) fn left(self) -> Option<u64> {
         match self {
             Self::Length(left) => Some(left),
             Self::Chunked(_) | Self::UntilClose => None,
@@ -65,12 +65,12 @@ impl Framing {
     }
 
     /// Tells whether the body has come to its end.
-    pub(super) fn is_over(self) -> bool {
+    pub(crate) fn is_over(self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked(Place::End))
     }
 
     /// Takes what comes next off the front of what was read.
-    pub(super) fn next(&mut self, unread: &mut BytesMut) -> Result<Step, Malformed> {
+    pub(crate) fn next(&mut self, unread: &mut BytesMut) -> Result<Step, Malformed> {
         match self {
             Self::Length(0) => Ok(Step::End),
             Self::Length(left) => Ok(take(unread, left)),
@@ -137,8 +137,12 @@ fn size_line(unread: &mut BytesMut) -> Result<Option<u64>, Malformed> {
         return Err(Malformed);
     }
     let line = unread.get(..end).and_then(|line| line.strip_suffix(b"\r")).ok_or(Malformed)?;
-    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    if line.contains(&b'\r') {
+        return Err(Malformed);
+    }
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
     let digits = std::str::from_utf8(digits).map_err(|_| Malformed)?;
+    let digits = digits.trim_end_matches([' ', '\t']);
     if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(Malformed);
     }
@@ -206,6 +210,9 @@ mod tests {
             "+1\r\na\r\n",
             "0x1\r\na\r\n",
             "1\na\r\n",
+            "1\r\r\na\r\n",
+            "1;\r\r\na\r\n",
+            "1\x0c\r\na\r\n",
             "1\r\nab\r\n",
             "11111111111111111\r\n",
             "1 1\r\n",
