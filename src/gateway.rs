@@ -8,6 +8,7 @@ mod held_frame;
 mod interrupted;
 mod labels;
 mod last_words;
+mod on_its_way;
 mod provision;
 mod relay;
 mod reply;
@@ -21,6 +22,7 @@ pub use client_line::ClientLine;
 pub use clock_skew::ClockSkew;
 pub use held_frame::HeldFrame;
 pub(crate) use interrupted::interrupted;
+pub use on_its_way::{Handled, OnItsWay};
 pub use provision::{NotMade, Provisioner};
 pub use relay::{Cut, Relay};
 pub use reply::Reply;
@@ -37,7 +39,7 @@ use crate::domain::{RequestId, ServiceName};
 use crate::error::{GatewayError, X_AMZN_REQUESTID, X_TOLLGATE_REQUEST_ID, insert_id};
 use crate::forward::headers::Passing;
 use crate::forward::signers::Signers;
-use crate::forward::{Forward, Outgoing, headers};
+use crate::forward::{Forward, Outgoing};
 use crate::identify::{Caller, Covered, IdentifyError, Payload, Shown, identify};
 use crate::intake::{self, RequestBody};
 use crate::metrics::{Metrics, UNKNOWN_SERVICE};
@@ -48,19 +50,17 @@ use crate::resolve::ResolveError;
 use crate::shutdown::Shutdown;
 use crate::tap;
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use departure::Departure;
 use exchange::{Call, Exchange};
+use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri};
-use http_body::Body as _;
-use hyper::body::Incoming;
+use http::{HeaderMap, Method, Response, Uri};
+use http_body::Body;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
-
-const X_TOLLGATE_SERVICE: HeaderName = HeaderName::from_static("x-tollgate-service");
-const X_TOLLGATE_PROFILE: HeaderName = HeaderName::from_static("x-tollgate-profile");
 
 /// The gateway: takes requests of the Bedrock runtime and answers them with upstream's answers.
 #[derive(Debug)]
@@ -124,27 +124,25 @@ struct Taken {
 }
 
 impl Gateway {
-    /// Answers a request that came by a line: with upstream's answer, or with a fault of the gateway's own.
-    pub async fn handle(self: &Arc<Self>, request: Request<Incoming>, line: ClientLine) -> Response<Reply> {
-        let (mut received, mut body) = self.receive(request, line);
+    /// Handles a request that came by a line, for as long as that takes its body.
+    pub async fn handle<B>(self: &Arc<Self>, head: Parts, body: &mut B, line: ClientLine) -> Handled
+    where
+        B: Body<Data = Bytes> + Send + Unpin,
+    {
+        let mut received = self.receive(head, line);
         let id = received.id;
-        let awaits_leave = headers::expects_continue(&received.headers);
-        match self.answer(&mut received, &mut body).await {
-            Ok(response) => response,
+        match self.answer(&mut received, body).await {
+            Ok(handled) => handled,
             Err((service, error)) => {
                 self.refused(id, service.as_ref(), &error);
-                if !body.is_end_stream() && !awaits_leave {
-                    self.shutdown.tasks.spawn(intake::discard(body));
-                }
-                error.into_response(id)
+                Handled::Answered(error.into_response(id))
             }
         }
     }
 
-    fn receive(&self, request: Request<Incoming>, line: ClientLine) -> (Received, Incoming) {
-        let (head, body) = request.into_parts();
+    fn receive(&self, head: Parts, line: ClientLine) -> Received {
         let since_epoch = self.clock.since_epoch();
-        let received = Received {
+        Received {
             id: RequestId::new(since_epoch),
             started: self.clock.instant(),
             started_at: OffsetDateTime::UNIX_EPOCH + since_epoch,
@@ -152,16 +150,18 @@ impl Gateway {
             uri: head.uri,
             headers: head.headers,
             line: line.of_version(head.version),
-        };
-        (received, body)
+        }
     }
 
     /// Finds out who calls what, and serves it. A refusal says whose call it was, where that is known.
-    async fn answer(
+    async fn answer<B>(
         self: &Arc<Self>,
         received: &mut Received,
-        body: &mut Incoming,
-    ) -> Result<Response<Reply>, (Option<ServiceName>, GatewayError)> {
+        body: &mut B,
+    ) -> Result<Handled, (Option<ServiceName>, GatewayError)>
+    where
+        B: Body<Data = Bytes> + Send + Unpin,
+    {
         if self.shutdown.stopping.is_cancelled() {
             return Err((None, GatewayError::Draining));
         }
@@ -172,23 +172,28 @@ impl Gateway {
             Err(error) => {
                 let question = Question::parse(&method, uri.path());
                 let question = question.ok_or((None, error.into()))?;
-                return self.own_profiles(received, &snapshot, &question, body).await;
+                let answer = self.own_profiles(received, &snapshot, &question, body).await;
+                return answer.map(Handled::Answered);
             }
         };
         let (caller, taken) = self.know(received, &snapshot, target.service, body).await?;
         let service = caller.service.name.clone();
         let asked = Asked { snapshot: &snapshot, target, caller, taken };
-        self.serve(received, asked, body).await.map_err(|error| (Some(service), error))
+        let served = self.serve(received, asked, body).await;
+        served.map(Handled::OnItsWay).map_err(|error| (Some(service), error))
     }
 
     /// Finds out who calls. A signature holds for the body too, which is taken in first.
-    async fn know(
+    async fn know<B>(
         &self,
         received: &Received,
         snapshot: &Snapshot,
         path_service: Option<&str>,
-        body: &mut Incoming,
-    ) -> Result<(Caller, Option<Taken>), (Option<ServiceName>, GatewayError)> {
+        body: &mut B,
+    ) -> Result<(Caller, Option<Taken>), (Option<ServiceName>, GatewayError)>
+    where
+        B: Body<Data = Bytes> + Send + Unpin,
+    {
         let nobody = |error: GatewayError| (None, error);
         let (headers, peer) = (&received.headers, received.line.peer());
         let shown = Shown { headers, path_service, peer, at: received.started_at };
@@ -210,12 +215,15 @@ impl Gateway {
     }
 
     /// Takes a request's body in.
-    async fn take_in(
+    async fn take_in<B>(
         &self,
         headers: &HeaderMap,
         snapshot: &Snapshot,
-        body: &mut Incoming,
-    ) -> Result<Taken, GatewayError> {
+        body: &mut B,
+    ) -> Result<Taken, GatewayError>
+    where
+        B: Body<Data = Bytes> + Send + Unpin,
+    {
         let began_waiting = self.clock.instant();
         let body = intake::read(headers, body, snapshot.config.listen.body_limit_bytes).await?;
         let waited = self.clock.instant().duration_since(began_waiting);
@@ -223,12 +231,15 @@ impl Gateway {
     }
 
     /// Takes a service's call through the stages. What fails before it goes upstream is refused and has no record.
-    async fn serve(
+    async fn serve<B>(
         self: &Arc<Self>,
         received: &mut Received,
         asked: Asked<'_>,
-        body: &mut Incoming,
-    ) -> Result<Response<Reply>, GatewayError> {
+        body: &mut B,
+    ) -> Result<OnItsWay, GatewayError>
+    where
+        B: Body<Data = Bytes> + Send + Unpin,
+    {
         let Asked { snapshot, target: Target { operation, resource, .. }, caller, taken } = asked;
         scope::check_operation(&caller, operation)?;
         let key = caller.key.as_deref();
@@ -282,7 +293,7 @@ impl Gateway {
         let exchange = Exchange::open(call, Arc::clone(&self.recorder), self.clock).await?;
         let (forward, around) = (Arc::clone(&self.forward), Arc::clone(&snapshot.around));
         let departure = Departure::new(forward, request, exchange, around, received.line.clone());
-        Ok(self.send(departure, received.id, &route).await)
+        Ok(OnItsWay::new(Arc::clone(self), departure, received.id, route))
     }
 
     /// Returns what the caller says about its call, and counts what is not fit to be said.
@@ -290,26 +301,6 @@ impl Gateway {
         let (labels, dropped) = labels::labels(headers);
         self.metrics.labels_dropped(&route.service.name, dropped);
         labels
-    }
-
-    /// Waits for the answer; a client that leaves meanwhile does not take the call along.
-    async fn send(&self, departure: Departure, id: RequestId, route: &Route) -> Response<Reply> {
-        let mut response = match departure.await {
-            Ok(response) => response,
-            Err(error) => {
-                tracing::warn!(%id, service = %route.service.name, %error, "no answer of Bedrock's");
-                return error.into_response(id);
-            }
-        };
-        if response.status() == StatusCode::FORBIDDEN {
-            self.clock_skew.look(response.headers(), self.clock);
-        }
-        let headers = response.headers_mut();
-        insert_id(headers, &X_TOLLGATE_REQUEST_ID, id);
-        headers.insert(X_TOLLGATE_SERVICE, route.service_header.clone());
-        headers.insert(X_TOLLGATE_PROFILE, route.profile_header.clone());
-        response.body_mut().settle_if_whole().await;
-        response.map(Reply::Relayed)
     }
 
     /// Counts and logs a refusal.
@@ -321,13 +312,16 @@ impl Gateway {
     }
 
     /// Tells a service of its own profiles, as the control plane would.
-    async fn own_profiles(
+    async fn own_profiles<B>(
         &self,
         received: &Received,
         snapshot: &Snapshot,
         question: &Question<'_>,
-        body: &mut Incoming,
-    ) -> Result<Response<Reply>, (Option<ServiceName>, GatewayError)> {
+        body: &mut B,
+    ) -> Result<Response<Reply>, (Option<ServiceName>, GatewayError)>
+    where
+        B: Body<Data = Bytes> + Send + Unpin,
+    {
         let (caller, _) = self.know(received, snapshot, question.service, body).await?;
         let service = &caller.service;
         let answer = question.answer(received.uri.query(), snapshot, service);

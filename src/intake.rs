@@ -51,8 +51,11 @@ pub enum IntakeError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// It broke off, or its framing cannot be read.
-    #[error("the request body broke off before its end or its framing is malformed: send it again, whole")]
+    /// It broke off, or its framing cannot be read, or the client waits for no answer.
+    #[error(
+        "the request body broke off before its end, its framing is malformed, or the connection was closed behind it: \
+         send it again, whole, and keep the connection open for the answer"
+    )]
     Broken,
     /// Nothing of it came for a minute.
     #[error("nothing of the request body came for 60 seconds: send it again, whole")]

@@ -4,6 +4,7 @@ mod accept;
 mod client_io;
 mod client_stream;
 pub mod discover;
+mod http1;
 pub(crate) mod reception;
 pub mod reload;
 mod start_error;
@@ -21,7 +22,8 @@ use crate::error::GatewayError;
 use crate::forward::signers::Signers;
 use crate::forward::{Client, Forward};
 use crate::gateway::{
-    Basis, ClientLine, ClockSkew, Gateway, Provisioner, Reply, Setting, Snapshot, Swap, interrupted, tell,
+    Basis, ClientLine, ClockSkew, Gateway, Handled, Provisioner, Reply, Setting, Snapshot, Swap, interrupted,
+    tell,
 };
 use crate::inventory::Inventory;
 use crate::keys::Keyring;
@@ -33,14 +35,14 @@ use crate::shutdown::Shutdown;
 use accept::DataPlane;
 use arc_swap::ArcSwap;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::CONNECTION;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
-use hyper::body::Incoming;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_body::Body;
 use reception::Reception;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -270,27 +272,30 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// The most bytes of headers that a request may have; AWS's own endpoints take less.
 const MAX_HEADERS: usize = 64 << 10;
 
-/// Answers a request of the data plane; a panic costs this request alone.
-async fn respond(
-    gateway: Arc<Gateway>,
-    request: Request<Incoming>,
-    line: ClientLine,
-) -> Result<http::Response<Reply>, Infallible> {
-    if request.uri().path() == "/healthz" && request.method() == Method::GET {
-        return Ok(http::Response::new("ok\n".into()));
+/// Handles a request of the data plane; a panic costs this request alone.
+async fn respond<B>(gateway: Arc<Gateway>, head: Parts, body: &mut B, line: ClientLine) -> Handled
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+{
+    if head.uri.path() == "/healthz" && head.method == Method::GET {
+        return Handled::Answered(http::Response::new("ok\n".into()));
     }
-    if headers_len(request.headers()) > MAX_HEADERS {
-        return Ok(headers_too_long());
+    if headers_len(&head.headers) > MAX_HEADERS {
+        return Handled::Answered(headers_too_long());
     }
-    let answered = AssertUnwindSafe(gateway.handle(request, line)).catch_unwind().await;
-    Ok(answered.unwrap_or_else(|_| panicked()))
+    caught(gateway.handle(head, body, line)).await.unwrap_or_else(Handled::Answered)
+}
+
+/// Returns what a future comes to, or the answer to a request whose handler panicked.
+async fn caught<F: Future>(future: F) -> Result<F::Output, http::Response<Reply>> {
+    AssertUnwindSafe(future).catch_unwind().await.map_err(|_| panicked())
 }
 
 fn headers_len(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len())).sum()
 }
 
-/// Answers as hyper does where it notices first, at 100 headers or 400 KiB.
+/// Answers as where a connection notices first: one of HTTP/1.1 at 100 headers or 128 KiB of head.
 fn headers_too_long() -> http::Response<Reply> {
     let mut response = http::Response::new(Reply::from(""));
     *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
@@ -306,7 +311,7 @@ fn panicked() -> http::Response<Reply> {
 
 /// Returns a plain answer of the admin plane.
 pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response {
-    let mut response = Response::new(Body::from(text));
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     response
 }

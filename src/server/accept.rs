@@ -1,21 +1,25 @@
 //! The data plane's connections: HTTP/1.1 and HTTP/2, in clear or by TLS, on one port, bounded in number and in patience.
 
+use super::client_stream::ClientStream;
 use super::reception::{Protocol, Received, Reception};
-use super::respond;
+use super::{caught, http1, respond};
 use crate::config::Listen;
 use crate::domain::Peer;
-use crate::gateway::{ClientLine, Gateway, HeldFrame};
+use crate::forward::headers;
+use crate::gateway::{ClientLine, Gateway, Handled, HeldFrame, Reply};
+use crate::intake;
 use crate::shutdown::Shutdown;
-use http::Request;
+use http::{Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
+use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -43,7 +47,7 @@ impl DataPlane {
     pub(super) async fn accept(self, listener: TcpListener) {
         let plane = Arc::new(self);
         let slots = Arc::new(Semaphore::new(plane.listen.max_connections));
-        let protocols = Arc::new(Protocols::new(&plane));
+        let http2 = Arc::new(http2(&plane));
         let accepting = async {
             loop {
                 let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
@@ -55,10 +59,10 @@ impl DataPlane {
                         continue;
                     }
                 };
-                let (plane, protocols) = (Arc::clone(&plane), Arc::clone(&protocols));
+                let (plane, http2) = (Arc::clone(&plane), Arc::clone(&http2));
                 let tasks = plane.shutdown.tasks.clone();
                 tasks.spawn(async move {
-                    plane.serve(stream, Peer::at(address.ip()), &protocols).await;
+                    plane.serve(stream, Peer::at(address.ip()), &http2).await;
                     drop(slot);
                 });
             }
@@ -70,7 +74,7 @@ impl DataPlane {
     }
 
     /// Serves one connection to its end.
-    async fn serve(&self, stream: TcpStream, peer: Peer, protocols: &Protocols) {
+    async fn serve(&self, stream: TcpStream, peer: Peer, http2: &http2::Builder<Tracked>) {
         // Not a variable of its own: the connection's task would have room for it to the end.
         let Some(Received { stream, protocol, line }) = (tokio::select! {
             received = self.reception.receive(stream, ClientLine::to(peer)) => received,
@@ -78,59 +82,62 @@ impl DataPlane {
         }) else {
             return;
         };
-        let (io, asked) = (TokioIo::new(stream), Arc::new(AtomicU64::new(0)));
-        let service = {
-            let (gateway, asked, line) = (Arc::clone(&self.gateway), Arc::clone(&asked), line.clone());
-            service_fn(move |request: Request<Incoming>| {
-                asked.fetch_add(1, Ordering::Relaxed);
-                // Boxed: hyper keeps room for it, which an answer would hold that is streamed for minutes.
-                Box::pin(respond(Arc::clone(&gateway), request, line.clone()))
-            })
-        };
+        let watch = Watch::over(line);
         match protocol {
             Protocol::Http1 => {
-                self.drive(pin!(protocols.http1.serve_connection(io, service)), &asked, &line).await;
+                let connection = pin!(http1::serve(stream, &self.gateway, &watch));
+                self.drive(connection, |_| watch.leave(), &watch).await;
             }
-            Protocol::Http2 => {
-                let connection = protocols.http2.serve_connection(io, service);
-                // Boxed: the connections of HTTP/1.1 need not have room for it.
-                self.drive(Box::pin(connection).as_mut(), &asked, &line).await;
-            }
+            // Boxed: the connections of HTTP/1.1 need not have room for it.
+            Protocol::Http2 => Box::pin(self.serve_http2(stream, http2, watch)).await,
         }
     }
 
+    async fn serve_http2(&self, stream: ClientStream, http2: &http2::Builder<Tracked>, watch: Watch) {
+        let watch = Arc::new(watch);
+        let service = {
+            let (gateway, watch) = (Arc::clone(&self.gateway), Arc::clone(&watch));
+            service_fn(move |request: Request<Incoming>| {
+                // Boxed: hyper keeps room for it, which an answer would hold that is streamed for minutes.
+                Box::pin(answer(Arc::clone(&gateway), request, watch.asks()))
+            })
+        };
+        let connection = pin!(http2.serve_connection(TokioIo::new(stream), service));
+        self.drive(connection, hyper::server::conn::http2::Connection::graceful_shutdown, &watch).await;
+    }
+
     /// Drives a connection until it ends, the client is silent for too long, or the gateway stops.
-    async fn drive<C: GracefulConnection>(
+    async fn drive<C: Future>(
         &self,
         mut connection: Pin<&mut C>,
-        asked: &AtomicU64,
-        line: &ClientLine,
+        leave: impl Fn(Pin<&mut C>),
+        watch: &Watch,
     ) {
         tokio::select! {
             // What ends a connection early is the client's affair; what it costs a call is in the call's record.
             _ = connection.as_mut() => return,
-            silence = self.silence(asked, line) => match silence {
+            silence = self.silence(watch) => match silence {
                 Silence::NoHead => return,
-                Silence::Idle => connection.as_mut().graceful_shutdown(),
+                Silence::Idle => leave(connection.as_mut()),
             },
             () = self.shutdown.stopping.cancelled() => {
-                if asked.load(Ordering::Relaxed) == 0 {
+                if watch.asked() == 0 {
                     // Half a head is no call, and would be waited for until the grace is over.
                     return;
                 }
-                connection.as_mut().graceful_shutdown();
+                leave(connection.as_mut());
             }
         }
         tokio::select! {
             _ = connection.as_mut() => {}
-            () = self.closing.cancelled() => line.break_off(),
+            () = self.closing.cancelled() => watch.line.break_off(),
         }
     }
 
     /// Returns once the client has asked for nothing for too long.
-    async fn silence(&self, asked: &AtomicU64, line: &ClientLine) -> Silence {
+    async fn silence(&self, watch: &Watch) -> Silence {
         tokio::time::sleep(self.listen.header_read_timeout).await;
-        let mut before = asked.load(Ordering::Relaxed);
+        let mut before = watch.asked();
         if before == 0 {
             return Silence::NoHead;
         }
@@ -138,8 +145,8 @@ impl DataPlane {
         // The first look that finds nothing may come right after the end of a call.
         while quiet <= LOOKS {
             tokio::time::sleep(self.listen.idle_timeout / LOOKS).await;
-            let now = asked.load(Ordering::Relaxed);
-            let is_quiet = now == before && !line.is_in_use(LISTENERS_LINES);
+            let now = watch.asked();
+            let is_quiet = now == before && !watch.line.is_in_use(LISTENERS_LINES);
             quiet = if is_quiet { quiet + 1 } else { 0 };
             before = now;
         }
@@ -147,11 +154,64 @@ impl DataPlane {
     }
 }
 
+/// Answers a request over HTTP/2; a body that nobody wants is read away beside.
+async fn answer(
+    gateway: Arc<Gateway>,
+    request: Request<Incoming>,
+    line: ClientLine,
+) -> Result<Response<Reply>, Infallible> {
+    let (head, mut body) = request.into_parts();
+    let (tasks, awaits_leave) = (gateway.shutdown.tasks.clone(), headers::expects_continue(&head.headers));
+    let handled = respond(gateway, head, &mut body, line).await;
+    if !body.is_end_stream() && !awaits_leave {
+        tasks.spawn(intake::discard(body));
+    }
+    Ok(match handled {
+        Handled::Answered(response) => response,
+        Handled::OnItsWay(call) => caught(call.answer()).await.unwrap_or_else(|response| response),
+    })
+}
+
+/// What the listener knows of a connection that it serves.
+#[derive(Debug)]
+pub(super) struct Watch {
+    line: ClientLine,
+    /// How many requests have come.
+    asked: AtomicU64,
+    /// Whether it is to end as soon as no request is under way.
+    is_leaving: AtomicBool,
+}
+
+impl Watch {
+    fn over(line: ClientLine) -> Self {
+        Self { line, asked: AtomicU64::new(0), is_leaving: AtomicBool::new(false) }
+    }
+
+    /// Counts a request; returns the line that it came by.
+    pub(super) fn asks(&self) -> ClientLine {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.line.clone()
+    }
+
+    fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether the connection is to take no other request.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
+    }
+}
+
 /// How often it is looked, within the time that a client may be silent, whether it has asked for something.
 const LOOKS: u32 = 4;
 
-/// How many clones of a line the listener itself holds: the connection's, the service's, and the one that is asked.
-const LISTENERS_LINES: usize = 3;
+/// How many clones of a line the listener itself holds: the stream's, and the one that is asked.
+const LISTENERS_LINES: usize = 2;
 
 /// What a client kept from sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,22 +242,13 @@ where
     }
 }
 
-/// How each protocol is served.
-struct Protocols {
-    http1: http1::Builder,
-    http2: http2::Builder<Tracked>,
-}
-
-impl Protocols {
-    fn new(plane: &DataPlane) -> Self {
-        // Without hyper's timer, which would be set anew for each request: `silence` watches over heads.
-        let http1 = http1::Builder::new();
-        let mut http2 = http2::Builder::new(Tracked {
-            tasks: plane.shutdown.tasks.clone(),
-            patience: plane.listen.write_timeout,
-        });
-        let (interval, timeout) = H2_PING;
-        http2.timer(TokioTimer::new()).keep_alive_interval(interval).keep_alive_timeout(timeout);
-        Self { http1, http2 }
-    }
+/// Returns how HTTP/2 is served.
+fn http2(plane: &DataPlane) -> http2::Builder<Tracked> {
+    let mut http2 = http2::Builder::new(Tracked {
+        tasks: plane.shutdown.tasks.clone(),
+        patience: plane.listen.write_timeout,
+    });
+    let (interval, timeout) = H2_PING;
+    http2.timer(TokioTimer::new()).keep_alive_interval(interval).keep_alive_timeout(timeout);
+    http2
 }

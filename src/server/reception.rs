@@ -151,7 +151,7 @@ fn tls_of(ingress: &Ingress, plane: Plane) -> Option<&ServerTls> {
 }
 
 /// Closes a connection so that what was said last is heard: what is unread would turn the end into a reset.
-async fn say_goodbye(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) {
+pub(super) async fn say_goodbye(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) {
     let leaving = async {
         stream.shutdown().await?;
         let mut unread = [0; 1024];

@@ -76,6 +76,7 @@ async fn who_asks_before_sending_is_told_to_go_on_or_refused() {
     wire.send(head(&line(), &[("x-tollgate-service", b"nobody"), ("content-length", b"30"), EXPECT])).await;
     let answer = wire.answer().await;
     refusing.is_refusal("expect", &answer, UNKNOWN, "unknown").await;
+    assert_eq!(answer.header("connection"), "close");
     assert!(wire.is_closed().await, "what would come next is a body or a request: nobody knows");
     let gateway = &refusing.gateway;
     let body = converse_body("hi");
@@ -97,7 +98,8 @@ async fn who_asks_before_sending_is_told_to_go_on_or_refused() {
 async fn a_cut_or_malformed_body_is_refused() {
     let mut refusing = Refusing::start(&[]).await;
     let whole = chunk(b"{\"messages\":");
-    let cases: [(&str, Headers<'_>, Vec<u8>, bool); 7] = [
+    let hidden = b"0\r\nbad trailer\r\n\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n";
+    let cases: [(&str, Headers<'_>, Vec<u8>, bool); 8] = [
         ("length, half", &[A, ("content-length", b"100")], b"{\"messages\":".to_vec(), true),
         ("length, none", &[A, ("content-length", b"100")], Vec::new(), true),
         ("chunks, no end", &[A, CHUNKED], whole.clone(), true),
@@ -105,6 +107,7 @@ async fn a_cut_or_malformed_body_is_refused() {
         ("chunks, none", &[A, CHUNKED], Vec::new(), true),
         ("chunk size", &[A, CHUNKED], [&whole[..], b"zz\r\n{}\r\n0\r\n\r\n"].concat(), false),
         ("chunk end", &[A, CHUNKED], b"2\r\n{}xx0\r\n\r\n".to_vec(), false),
+        ("trailers", &[A, CHUNKED], hidden.to_vec(), false),
     ];
     for (what, headers, body, half_closes) in cases {
         let mut wire = refusing.wire().await;
@@ -147,6 +150,9 @@ async fn what_is_not_http_keeps_its_bare_answer() {
         (400, head(&line, &[A, ("content-length", b"1"), ("content-length", b"2")])),
         (400, head(&line, &[A, ("transfer-encoding", b"gzip")])),
         (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello\r\n\r\n".to_vec()),
+        (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec()),
+        (400, b"GET /\r\n".to_vec()),
+        (400, format!("{line} HTTP/1.1\nhost: a\n\n").into_bytes()),
         (414, head(&format!("POST /{}", "a".repeat(70_000)), &[A])),
         (431, head(&line, &many)),
         (431, head(&line, &[A, ("x-long", &long)])),
@@ -158,7 +164,8 @@ async fn what_is_not_http_keeps_its_bare_answer() {
         let answer = wire.answer().await;
         let shown = bytes[..bytes.len().min(80)].escape_ascii();
         assert_eq!(answer.status.as_u16(), status, "{shown}");
-        assert!(answer.body.is_empty() && wire.is_closed().await, "{shown}");
+        assert!(answer.body.is_empty() && answer.header("connection") == "close", "{shown}: {answer:?}");
+        assert!(wire.is_closed().await, "{shown}");
     }
     refusing.stop().await;
 }
