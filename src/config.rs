@@ -10,6 +10,8 @@ mod identity;
 mod ingress;
 mod keys;
 mod load;
+#[cfg(test)]
+mod long_tests;
 mod proxies;
 mod rules;
 mod secrets;

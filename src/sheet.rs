@@ -2,6 +2,9 @@
 
 mod nearest;
 mod overrides;
+mod parts;
+#[cfg(test)]
+mod parts_tests;
 mod path;
 mod plain;
 mod problem;
@@ -37,7 +40,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Sheet {
     file: PathBuf,
-    text: Arc<str>,
+    text: Arc<String>,
     /// The offsets of the line ends, in ascending order; looked for where a line is to be named.
     line_ends: OnceCell<Vec<usize>>,
     /// Where each key stands, in bytes; found where a key is to be placed that is not being read.
@@ -55,7 +58,7 @@ pub(crate) struct Sheet {
 
 impl Sheet {
     /// Returns the sheet of a file's text and of the overrides that win over it.
-    pub(crate) fn new(file: &Path, text: Arc<str>, overrides: BTreeMap<String, Override>) -> Self {
+    pub(crate) fn new(file: &Path, text: Arc<String>, overrides: BTreeMap<String, Override>) -> Self {
         Self {
             file: file.to_owned(),
             text,
@@ -70,7 +73,7 @@ impl Sheet {
     }
 
     /// Returns the text.
-    pub(crate) fn text(&self) -> Arc<str> {
+    pub(crate) fn text(&self) -> Arc<String> {
         Arc::clone(&self.text)
     }
 

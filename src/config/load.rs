@@ -13,6 +13,7 @@ use crate::vault::Material;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What the files of a gateway say, all of it checked.
 #[derive(Debug, Clone)]
@@ -175,7 +176,7 @@ fn add_prices(config: &Config, services: &ServicesFile, sheet: &mut Sheet) -> Pr
 
 /// Reads the services, and adds what is wrong with them to what is wrong with the config.
 fn add_services(file: &Path, text: String, config: &Config, sheet: &mut Sheet) -> ServicesFile {
-    let mut own = Sheet::new(file, text.into(), BTreeMap::new());
+    let mut own = Sheet::new(file, Arc::new(text), BTreeMap::new());
     let services = services::read(&mut own);
     rules::check_services(config, &services, &mut own);
     if own.problems.is_empty() {
@@ -195,7 +196,7 @@ fn read_config(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> 
         problems.push(unreadable(path, &error, "config", hint));
         String::new()
     });
-    let mut sheet = Sheet::new(path, text.into(), overrides);
+    let mut sheet = Sheet::new(path, Arc::new(text), overrides);
     sheet.problems = problems;
     let config = settings::read(&mut sheet, folder);
     rules::check_config(&config, &mut sheet);

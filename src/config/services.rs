@@ -7,23 +7,44 @@ use crate::domain::{
     CertificateName, ModelId, ModelPattern, Operation, ProfileArn, Region, RoleArn, ServiceName,
 };
 use crate::sheet::{Section, Sheet, dotted};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+
+/// The table of all services.
+const SERVICES: &str = "services";
 
 /// Reads the services of a sheet, without those whose names are not legal.
 pub(super) fn read(sheet: &mut Sheet) -> ServicesFile {
     let mut file = ServicesFile::default();
+    if let Some(services) = sheet.read_long(SERVICES, read_named).filter(|services| are_different(services)) {
+        file.services = services;
+        return file;
+    }
     let text = sheet.text();
     if let Some(table) = sheet.parse(&text) {
         let mut root = sheet.root(&table);
         let mut shared = Shared::default();
-        root.section("services").each_named(|name, mut section| match ServiceName::parse(name) {
-            Ok(name) => file.services.push(read_service(section, name, &mut shared)),
-            Err(error) => section.wrong(error.to_string()),
-        });
+        root.section(SERVICES)
+            .each_named(|name, section| file.services.extend(read_named(&mut shared, name, section)));
         root.finish();
     }
     file
+}
+
+/// Tells whether no name is there twice.
+fn are_different(services: &[ServiceSpec]) -> bool {
+    let mut names = HashSet::with_capacity(services.len());
+    services.iter().all(|service| names.insert(service.name.as_str()))
+}
+
+fn read_named(shared: &mut Shared, name: &str, mut section: Section<'_>) -> Option<ServiceSpec> {
+    match ServiceName::parse(name) {
+        Ok(name) => Some(read_service(section, name, shared)),
+        Err(error) => {
+            section.wrong(error.to_string());
+            None
+        }
+    }
 }
 
 /// What many services name, kept once.

@@ -33,7 +33,7 @@ impl Raw for Quoted {
 
 /// Reads a file's text.
 pub(super) fn read(path: &Path, text: &str, origin: Origin) -> Content {
-    let mut sheet = Sheet::new(path, text.into(), BTreeMap::new());
+    let mut sheet = Sheet::new(path, Arc::new(text.to_owned()), BTreeMap::new());
     let (mut rows, mut discounts) = (Vec::new(), Vec::new());
     if let Some(table) = sheet.parse(text) {
         let mut root = sheet.root(&table);

@@ -12,9 +12,14 @@ const MAX_DEPTH: u32 = 16;
 
 /// Reads a text, or leaves it: what is read is what `toml_edit` would have read.
 pub(super) fn read(text: &str) -> Option<Table<'_>> {
-    let source = Source::new(text);
+    read_part(text, 0)
+}
+
+/// Reads a part of a text, whatever it would be by itself; `from` is where it begins there, in bytes.
+pub(super) fn read_part(part: &str, from: usize) -> Option<Table<'_>> {
+    let source = Source::new(part);
     let tokens = source.lex().into_vec();
-    let mut reader = Reader::new(source);
+    let mut reader = Reader::new(source, from);
     let mut wrong: Option<ParseError> = None;
     let mut receiver = ValidateWhitespace::new(&mut reader, source);
     let mut receiver = RecursionGuard::new(&mut receiver, MAX_DEPTH);
@@ -29,6 +34,8 @@ type Name<'t> = (Cow<'t, str>, usize);
 /// What has been read so far.
 struct Reader<'t> {
     source: Source<'t>,
+    /// What places count from.
+    from: usize,
     root: Table<'t>,
     /// The header that was read last; before the first one, what is read belongs to the root.
     header: Option<Header<'t>>,
@@ -68,9 +75,10 @@ enum Inside<'t> {
 }
 
 impl<'t> Reader<'t> {
-    fn new(source: Source<'t>) -> Self {
+    fn new(source: Source<'t>, from: usize) -> Self {
         Self {
             source,
+            from,
             root: Table::default(),
             header: None,
             table: Table::new(Kind::Headed, 0),
@@ -134,6 +142,11 @@ impl<'t> Reader<'t> {
         self.end_value(at, value);
     }
 
+    /// Returns where a span begins, in bytes from the file's beginning.
+    fn at(&self, span: Span) -> usize {
+        self.from.saturating_add(span.start())
+    }
+
     fn text(&self, span: Span, encoding: Option<Encoding>) -> Option<toml_parser::Raw<'t>> {
         let text = self.source.input().get(span.start()..span.end())?;
         Some(toml_parser::Raw::new_unchecked(text, encoding, span))
@@ -181,7 +194,7 @@ fn place<'t>(root: &mut Table<'t>, header: Header<'t>, table: Table<'t>) -> Opti
 
 impl EventReceiver for Reader<'_> {
     fn std_table_open(&mut self, span: Span, _: &mut dyn ErrorSink) {
-        self.begin_table(span.start(), HeaderKind::Table);
+        self.begin_table(self.at(span), HeaderKind::Table);
     }
 
     fn std_table_close(&mut self, _: Span, _: &mut dyn ErrorSink) {
@@ -189,7 +202,7 @@ impl EventReceiver for Reader<'_> {
     }
 
     fn array_table_open(&mut self, span: Span, _: &mut dyn ErrorSink) {
-        self.begin_table(span.start(), HeaderKind::ArrayOfTables);
+        self.begin_table(self.at(span), HeaderKind::ArrayOfTables);
     }
 
     fn array_table_close(&mut self, _: Span, _: &mut dyn ErrorSink) {
@@ -197,7 +210,8 @@ impl EventReceiver for Reader<'_> {
     }
 
     fn inline_table_open(&mut self, span: Span, _: &mut dyn ErrorSink) -> bool {
-        self.begin_value(span.start(), Inside::Table(Table::new(Kind::Inline, span.start())));
+        let at = self.at(span);
+        self.begin_value(at, Inside::Table(Table::new(Kind::Inline, at)));
         true
     }
 
@@ -206,7 +220,7 @@ impl EventReceiver for Reader<'_> {
     }
 
     fn array_open(&mut self, span: Span, _: &mut dyn ErrorSink) -> bool {
-        self.begin_value(span.start(), Inside::Array(Vec::new()));
+        self.begin_value(self.at(span), Inside::Array(Vec::new()));
         true
     }
 
@@ -218,7 +232,7 @@ impl EventReceiver for Reader<'_> {
         let Some(raw) = self.text(span, encoding) else { return self.is_plain = false };
         let mut name = Cow::Borrowed("");
         raw.decode_key(&mut name, error);
-        self.key.push((name, span.start()));
+        self.key.push((name, self.at(span)));
     }
 
     fn scalar(&mut self, span: Span, encoding: Option<Encoding>, error: &mut dyn ErrorSink) {
@@ -231,7 +245,7 @@ impl EventReceiver for Reader<'_> {
             ScalarKind::Float | ScalarKind::DateTime => None,
         };
         match value {
-            Some(value) => self.end_value(span.start(), value),
+            Some(value) => self.end_value(self.at(span), value),
             None => self.is_plain = false,
         }
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use std::fmt::Write;
 
 /// Returns every name of a table in order, with where it stands and what it stands for.
-fn shown(table: &Table<'_>) -> String {
+pub(super) fn shown(table: &Table<'_>) -> String {
     let mut text = String::new();
     for member in table.members() {
         let value = shown_value(&member.value);
