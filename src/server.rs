@@ -95,7 +95,6 @@ impl Server {
         let metrics =
             Metrics::new().map_err(|error| StartError::Internal("the metrics", error.to_string()))?;
         let metrics = Arc::new(metrics);
-        let ledger = start_ledger(&config.ledger, clock, loaded.prices.clone()).await?;
         let client = Client::new(&config.upstream, &egress, clock, Arc::clone(&metrics));
         let client = client.map_err(StartError::Tls)?;
         let access = Access::new(surroundings.credentials, &egress, clock);
@@ -108,10 +107,10 @@ impl Server {
             shutdown: shutdown.clone(),
             clock,
         };
-        let (inventory, discovery) = start_discovery(&config.catalog).await;
-        let keyring = Keyring::open(&loaded.services, &loaded.secrets, &aws.kms()).await;
-        let basis = Basis::new(loaded, keyring.map_err(StartError::Keys)?, inventory);
-        let snapshot = Snapshot::build(basis, setting).await?;
+        // The ledger waits for its disk meanwhile.
+        let ledger = start_ledger(&config.ledger, clock, loaded.prices.clone());
+        let (ledger, built) = tokio::join!(ledger, build(loaded, &aws, setting));
+        let (ledger, (snapshot, discovery)) = (ledger?, built?);
         tell(snapshot.catalog.findings(), &[]);
         metrics.ingress(&ingress);
         let gateway = Arc::new(Gateway {
@@ -219,6 +218,18 @@ impl Server {
             pace.tick().await;
         }
     }
+}
+
+/// Builds what decides calls' ways, and tells how discovery fares.
+async fn build(
+    loaded: Loaded,
+    aws: &Aws,
+    setting: Setting,
+) -> Result<(Snapshot, Option<Progress>), StartError> {
+    let (inventory, discovery) = start_discovery(&loaded.config.catalog).await;
+    let keyring = Keyring::open(&loaded.services, &loaded.secrets, &aws.kms()).await;
+    let basis = Basis::new(loaded, keyring.map_err(StartError::Keys)?, inventory);
+    Ok((Snapshot::build(basis, setting).await?, discovery))
 }
 
 /// Returns what was found last, if profiles are to be discovered, and how that fares.
