@@ -3,7 +3,7 @@
 use super::{Context, Failure, file_limit};
 use crate::access_log::{AccessLog, AccessLogGuard};
 use crate::config::{self, Egress, Upstream, load};
-use crate::forward::credentials::{self, CredentialsCache};
+use crate::forward::credentials::{self, CredentialsCache, LazyChain};
 use crate::forward::{check_trust, read_native};
 use crate::price::PriceTable;
 use crate::server::reload::Sources;
@@ -41,8 +41,8 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Failure> {
     };
     let runtime = Runtime::new().map_err(|error| no_runtime(&error))?;
     runtime.block_on(async {
-        let provider = default_chain(&loaded.config.upstream, &loaded.egress).await?;
-        let server = Server::start(loaded, Surroundings { credentials: provider, access_log }).await?;
+        let credentials = lazy_chain(&loaded.config.upstream, &loaded.egress)?;
+        let server = Server::start(loaded, Surroundings { credentials, access_log }).await?;
         until_told_to_stop(&server, sources).await?;
         server.stop().await;
         Ok::<(), Failure>(())
@@ -102,6 +102,13 @@ fn tell_of_proxies(egress: &Egress) {
             );
         }
     }
+}
+
+/// Returns where the gateway's own credentials come from, of which nothing is looked at before it is asked for them.
+fn lazy_chain(upstream: &Upstream, egress: &Egress) -> Result<SharedCredentialsProvider, StartError> {
+    check_trust(egress).map_err(StartError::Tls)?;
+    let chain = LazyChain::new(upstream.region.clone(), egress.ca_bundle.clone());
+    Ok(SharedCredentialsProvider::new(chain))
 }
 
 /// Returns where the gateway's own credentials come from.

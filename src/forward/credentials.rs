@@ -9,13 +9,15 @@ use crate::domain::Region;
 use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
 use aws_config::BehaviorVersion;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider};
 use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tokio_util::task::TaskTracker;
 
 /// How long before their end credentials are renewed, as the AWS SDKs do.
@@ -46,6 +48,48 @@ pub async fn default_chain(
         loader = loader.http_client(aws_client(Some(bundle))?);
     }
     loader.load().await.credentials_provider().context("the AWS SDK has no credentials provider")
+}
+
+/// The default chain, set up when it is asked for what the environment, where it begins, has not: that takes a start longer,
+/// and memory.
+#[derive(Debug)]
+pub struct LazyChain {
+    region: Region,
+    bundle: Option<CaBundle>,
+    chain: OnceCell<SharedCredentialsProvider>,
+}
+
+impl LazyChain {
+    /// Returns the chain that [`default_chain`] would.
+    pub fn new(region: Region, bundle: Option<CaBundle>) -> Self {
+        Self { region, bundle, chain: OnceCell::new() }
+    }
+
+    async fn ask(&self) -> provider::Result {
+        let stated = EnvironmentVariableCredentialsProvider::new().provide_credentials().await;
+        if stated.is_ok() {
+            return stated;
+        }
+        let set_up = || default_chain(&self.region, self.bundle.as_ref());
+        let chain = self.chain.get_or_try_init(set_up).await;
+        chain
+            .map_err(|error| CredentialsError::provider_error(format!("{error:#}")))?
+            .provide_credentials()
+            .await
+    }
+}
+
+impl ProvideCredentials for LazyChain {
+    fn provide_credentials<'a>(&'a self) -> provider::future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        provider::future::ProvideCredentials::new(self.ask())
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.chain.get()?.fallback_on_interrupt()
+    }
 }
 
 /// Credentials of one provider, kept until shortly before they expire.
@@ -154,7 +198,6 @@ impl CredentialsCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_credential_types::provider::error::CredentialsError;
     use aws_credential_types::provider::future::ProvideCredentials as Provided;
     use std::sync::atomic::AtomicUsize;
 
