@@ -7,7 +7,8 @@ use http::response::Parts;
 use http::{HeaderName, Method, StatusCode, Version};
 use httpdate::HttpDate;
 use std::collections::VecDeque;
-use std::io::{IoSlice, Write};
+use std::fmt::Write as _;
+use std::io::{IoSlice, Write as _};
 use std::time::SystemTime;
 
 /// Room for a head, in bytes: most are shorter.
@@ -89,16 +90,17 @@ impl Outbox {
         asked.keep_alive &= framing != Framing::UntilClose && !answer.headers.contains_key(CONNECTION);
         self.head.reserve(HEAD);
         self.status_line(answer.status, asked.version);
+        let mut len = len.filter(|_| !bodiless);
         for (name, value) in &answer.headers {
-            if !is_own(name) {
+            if *name == CONTENT_LENGTH {
+                self.content_length(len.take());
+            } else if !is_own(name) {
                 self.line(name.as_str(), value.as_bytes());
             }
         }
+        self.content_length(len);
         if framing == Framing::Chunked {
             self.line("transfer-encoding", b"chunked");
-        }
-        if let Some(len) = len.filter(|_| !bodiless) {
-            self.write(format_args!("content-length: {len}\r\n"));
         }
         match (asked.keep_alive, asked.version == Version::HTTP_11) {
             (false, true) => self.line("connection", b"close"),
@@ -107,7 +109,8 @@ impl Outbox {
         }
         if !answer.headers.contains_key(DATE) {
             let now = HttpDate::from(SystemTime::UNIX_EPOCH + clock.since_epoch());
-            self.write(format_args!("date: {now}\r\n"));
+            // A buffer takes all that is written to it.
+            let _ = write!(self.head, "date: {now}\r\n");
         }
         self.head.extend_from_slice(b"\r\n");
         self.remaining = self.remaining.saturating_add(self.head.len());
@@ -161,23 +164,23 @@ impl Outbox {
         }
     }
 
+    fn content_length(&mut self, len: Option<u64>) {
+        if let Some(len) = len {
+            self.line("content-length", itoa::Buffer::new().format(len).as_bytes());
+        }
+    }
+
     fn line(&mut self, name: &str, value: &[u8]) {
         self.head.reserve(name.len().saturating_add(value.len()).saturating_add(4));
         for part in [name.as_bytes(), b": ", value, b"\r\n"] {
             self.head.extend_from_slice(part);
         }
     }
-
-    fn write(&mut self, text: std::fmt::Arguments<'_>) {
-        use std::fmt::Write as _;
-        // A buffer takes all that is written to it.
-        let _ = self.head.write_fmt(text);
-    }
 }
 
 /// Tells whether a header is not the answer's, but this connection's.
 fn is_own(name: &HeaderName) -> bool {
-    *name == CONNECTION || *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING
+    *name == CONNECTION || *name == TRANSFER_ENCODING
 }
 
 /// Tells whether an answer has neither a body nor its length (RFC 9110, sections 8.6 and 15.4.5).
@@ -340,11 +343,13 @@ mod tests {
 
     #[test]
     fn what_belongs_to_the_connection_is_its_own() {
-        let answer = parts(599, &[("connection", "close"), ("content-length", "9"), ("x-a", "1"), DATED]);
+        let headers =
+            [("connection", "close"), ("content-length", "9"), ("transfer-encoding", "x"), ("x-a", "1")];
+        let answer = parts(599, &[&headers[..], &[DATED]].concat());
         let mut asked = asked(Version::HTTP_11);
         let (_, text) = head(&answer, Some(3), &mut asked);
         let (date, value) = DATED;
-        let lines = format!("x-a: 1\r\n{date}: {value}\r\ncontent-length: 3\r\nconnection: close\r\n\r\n");
+        let lines = format!("content-length: 3\r\nx-a: 1\r\n{date}: {value}\r\nconnection: close\r\n\r\n");
         assert_eq!((text, asked.keep_alive), (format!("HTTP/1.1 599 Unknown\r\n{lines}"), false));
     }
 
