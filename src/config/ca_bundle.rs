@@ -4,12 +4,13 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::path::Path;
+use std::sync::Arc;
 
-/// The certificates of a CA bundle; at least one, and each can be trusted.
+/// The certificates of a CA bundle; at least one, and each can be trusted. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaBundle {
-    pem: Vec<u8>,
-    certificates: Vec<CertificateDer<'static>>,
+    pem: Arc<[u8]>,
+    certificates: Arc<[CertificateDer<'static>]>,
 }
 
 impl CaBundle {
@@ -34,7 +35,7 @@ impl CaBundle {
                 format!("certificate {number} of {file} is none ({error}): leave it out, or take it anew")
             })?;
         }
-        Ok(Self { pem, certificates })
+        Ok(Self { pem: pem.into(), certificates: certificates.into() })
     }
 
     /// Returns the file's text.

@@ -9,12 +9,28 @@ use aws_smithy_http_client::{Builder, Connector};
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_native_certs::{CertificateResult, load_native_certs};
+use rustls_native_certs::{CertificateResult, Error, load_native_certs};
 use std::io;
 use std::sync::{Arc, LazyLock};
 
 /// The CA certificates of this machine, which are many files on some: read once, at the first question.
-static NATIVE: LazyLock<CertificateResult> = LazyLock::new(load_native_certs);
+static NATIVE: LazyLock<Native> = LazyLock::new(Native::read);
+
+/// What of this machine's CA certificates is needed: the certificates themselves take twice as much memory.
+struct Native {
+    roots: Arc<RootCertStore>,
+    /// Why there may be fewer than there should be.
+    errors: Vec<Error>,
+}
+
+impl Native {
+    fn read() -> Self {
+        let CertificateResult { certs, errors, .. } = load_native_certs();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certs);
+        Self { roots: Arc::new(roots), errors }
+    }
+}
 
 /// Reads this machine's CA certificates, if nothing has read them yet.
 pub(crate) fn read_native() {
@@ -47,10 +63,11 @@ pub fn check_trust(egress: &Egress) -> io::Result<()> {
     roots(egress.ca_bundle.as_ref()).map(drop)
 }
 
-fn roots(bundle: Option<&CaBundle>) -> io::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(NATIVE.certs.iter().cloned());
-    roots.add_parsable_certificates(bundle.into_iter().flat_map(CaBundle::certificates).cloned());
+fn roots(bundle: Option<&CaBundle>) -> io::Result<Arc<RootCertStore>> {
+    let mut roots = Arc::clone(&NATIVE.roots);
+    if let Some(bundle) = bundle {
+        Arc::make_mut(&mut roots).add_parsable_certificates(bundle.certificates().iter().cloned());
+    }
     if roots.is_empty() {
         let errors: Vec<String> = NATIVE.errors.iter().map(ToString::to_string).collect();
         let message = format!("no CA certificates found on this machine ({})", errors.join("; "));
@@ -62,7 +79,7 @@ fn roots(bundle: Option<&CaBundle>) -> io::Result<RootCertStore> {
 /// Returns whom the AWS SDK's HTTP clients are to trust: whom the machine trusts, and a bundle, if there is one.
 pub(crate) fn aws_trust(bundle: Option<&CaBundle>) -> anyhow::Result<TlsContext> {
     // Without any of the machine's own, the SDK's debug assertions fail.
-    let has_native = !NATIVE.certs.is_empty();
+    let has_native = !NATIVE.roots.is_empty();
     let mut store = TrustStore::empty().with_native_roots(has_native);
     if let Some(bundle) = bundle {
         store = store.with_pem_certificate(bundle.pem());
