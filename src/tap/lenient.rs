@@ -27,6 +27,15 @@ pub(super) trait Lenient<'de>: Default {
     }
 }
 
+/// Reads a message of JSON whose texts are nearly all looked at: checked as UTF-8 once, and not each by itself. One that is
+/// not all UTF-8 is read as far as it is looked at.
+pub(super) fn from_json<'de, T: Deserialize<'de>>(json: &'de [u8]) -> serde_json::Result<T> {
+    match std::str::from_utf8(json) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(json),
+    }
+}
+
 /// Reads any JSON value.
 pub(super) fn read<'de, T: Lenient<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_any(Reader(PhantomData))

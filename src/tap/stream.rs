@@ -5,7 +5,7 @@ use super::body::{add_units, input_may, is_stated};
 use super::counts::{self, InputMay, TopCounts};
 use super::event_stream::{Kind, Message, Scanner};
 use super::family::{Family, Winner};
-use super::lenient::Maybe;
+use super::lenient::{Maybe, from_json};
 use super::shapes::{BlockDelta, Converse, Invoke};
 use super::statements::Statements;
 use crate::domain::{ModelId, Tokens, Usage, UsageSource};
@@ -144,11 +144,11 @@ impl Seen {
     fn read(&mut self, message: Message<'_>) {
         match message.kind {
             Kind::Event("chunk") => self.read_chunk(message.payload),
-            Kind::Event("contentBlockDelta") => match serde_json::from_slice::<BlockDelta>(message.payload) {
+            Kind::Event("contentBlockDelta") => match from_json::<BlockDelta>(message.payload) {
                 Ok(block) => self.add_text(block.text()),
                 Err(_) => self.unreadable = true,
             },
-            Kind::Event("metadata") => match serde_json::from_slice::<Maybe<Converse>>(message.payload) {
+            Kind::Event("metadata") => match from_json::<Maybe<Converse>>(message.payload) {
                 Ok(metadata) => self.take_metadata(metadata.0.unwrap_or_default()),
                 Err(_) => self.unreadable = true,
             },
@@ -161,9 +161,9 @@ impl Seen {
 
     fn read_chunk(&mut self, payload: &[u8]) {
         self.scratch.clear();
-        let decoded = serde_json::from_slice::<Envelope<'_>>(payload)
+        let decoded = from_json::<Envelope<'_>>(payload)
             .is_ok_and(|envelope| STANDARD.decode_vec(&*envelope.bytes, &mut self.scratch).is_ok());
-        match serde_json::from_slice::<Maybe<Invoke>>(&self.scratch) {
+        match from_json::<Maybe<Invoke>>(&self.scratch) {
             Ok(chunk) if decoded => self.take_chunk(chunk.0.unwrap_or_default()),
             _ => self.unreadable = true,
         }
