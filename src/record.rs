@@ -2,6 +2,8 @@
 
 mod line;
 
+pub use line::line;
+
 use crate::access_log::AccessLog;
 use crate::domain::{Record, UsageSource};
 use crate::ledger::journal::{JournalUnavailable, Ticket};
@@ -48,7 +50,7 @@ impl Recorder {
     pub fn count(&self, record: &Record, metrics: &RouteMetrics) {
         count(record, metrics);
         if let Some(log) = &self.access_log {
-            log.add(&line::of(record));
+            log.add(&line(record));
         }
     }
 

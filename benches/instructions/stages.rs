@@ -27,7 +27,7 @@ use tollgate::keys::Keyring;
 use tollgate::ledger::journal::{Journal, Settings, Started};
 use tollgate::metrics::Metrics;
 use tollgate::operation::{self, Resource};
-use tollgate::record::Recorder;
+use tollgate::record::{self, Recorder};
 use tollgate::shutdown::Shutdown;
 use tollgate::tap::{End, Tap};
 use tollgate::vault::Vault;
@@ -200,9 +200,5 @@ fn tap_stream() -> Box<dyn FnMut()> {
 
 fn line() -> Box<dyn FnMut()> {
     let record = fixtures::record();
-    Box::new(move || {
-        let mut line = Vec::with_capacity(1024);
-        serde_json::to_writer(&mut line, &record).unwrap();
-        drop(black_box(line));
-    })
+    Box::new(move || drop(black_box(record::line(&record))))
 }

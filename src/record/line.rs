@@ -9,13 +9,13 @@ use std::time::Duration;
 const ROOM: usize = 1024;
 
 /// Returns a record's line, with its line feed: its members in the order in which they serialize.
-pub(super) fn of(record: &Record) -> Vec<u8> {
-    let mut line = Line(Vec::with_capacity(ROOM));
-    line.call(record);
-    line.outcome(record);
-    line.charge(record);
-    line.raw(b"}\n");
-    line.0
+pub fn line(record: &Record) -> Vec<u8> {
+    let mut written = Line(Vec::with_capacity(ROOM));
+    written.call(record);
+    written.outcome(record);
+    written.charge(record);
+    written.raw(b"}\n");
+    written.0
 }
 
 fn millis(span: Duration) -> u64 {
@@ -179,7 +179,7 @@ mod tests {
             (record.tags, record.aws_request_id, record.service_tier) = (Arc::new(texts), text.clone(), text);
             let mut expected = serde_json::to_string(&record).unwrap();
             expected.push('\n');
-            prop_assert_eq!(String::from_utf8(of(&record)).unwrap(), expected);
+            prop_assert_eq!(String::from_utf8(line(&record)).unwrap(), expected);
         }
     }
 }
