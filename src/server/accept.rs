@@ -17,6 +17,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -82,28 +83,29 @@ impl DataPlane {
         }) else {
             return;
         };
-        let watch = Watch::over(line);
+        let watch = Arc::new(Watch::over(line));
         match protocol {
             Protocol::Http1 => {
                 let connection = pin!(http1::serve(stream, &self.gateway, &watch));
                 self.drive(connection, |_| watch.leave(), &watch).await;
             }
             // Boxed: the connections of HTTP/1.1 need not have room for it.
-            Protocol::Http2 => Box::pin(self.serve_http2(stream, http2, watch)).await,
+            Protocol::Http2 => Box::pin(self.serve_http2(stream, http2, &watch)).await,
         }
+        let (peer, requests) = (watch.peer(), watch.asked());
+        tracing::debug!(%peer, ?protocol, requests, "a client's connection has ended");
     }
 
-    async fn serve_http2(&self, stream: ClientStream, http2: &http2::Builder<Tracked>, watch: Watch) {
-        let watch = Arc::new(watch);
+    async fn serve_http2(&self, stream: ClientStream, http2: &http2::Builder<Tracked>, watch: &Arc<Watch>) {
         let service = {
-            let (gateway, watch) = (Arc::clone(&self.gateway), Arc::clone(&watch));
+            let (gateway, watch) = (Arc::clone(&self.gateway), Arc::clone(watch));
             service_fn(move |request: Request<Incoming>| {
                 // Boxed: hyper keeps room for it, which an answer would hold that is streamed for minutes.
                 Box::pin(answer(Arc::clone(&gateway), request, watch.asks()))
             })
         };
         let connection = pin!(http2.serve_connection(TokioIo::new(stream), service));
-        self.drive(connection, hyper::server::conn::http2::Connection::graceful_shutdown, &watch).await;
+        self.drive(connection, hyper::server::conn::http2::Connection::graceful_shutdown, watch).await;
     }
 
     /// Drives a connection until it ends, the client is silent for too long, or the gateway stops.
@@ -191,6 +193,11 @@ impl Watch {
     pub(super) fn asks(&self) -> ClientLine {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.line.clone()
+    }
+
+    /// Returns who is at the other end.
+    pub(super) fn peer(&self) -> IpAddr {
+        self.line.peer().address
     }
 
     fn asked(&self) -> u64 {

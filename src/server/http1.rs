@@ -95,6 +95,7 @@ impl Serving<'_> {
 
     /// Answers what is no request, as briefly as it deserves.
     async fn refuse(&mut self, unreadable: Unreadable) -> End {
+        tracing::debug!(peer = %self.watch.peer(), reason = ?unreadable, "what came is no request");
         let mut response = Response::new(Reply::from(""));
         *response.status_mut() = unreadable.status();
         let mut asked = Asked { method: Method::GET, version: Version::HTTP_11, keep_alive: false };
