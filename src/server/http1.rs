@@ -90,6 +90,7 @@ impl Serving<'_> {
         if !self.read_away().await {
             return Some(End::Unheard);
         }
+        self.connection.rest();
         (!asked.keep_alive).then_some(End::Over)
     }
 

@@ -7,6 +7,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 use httparse::ParserConfig;
+use memchr::memchr_iter;
 use memchr::memmem::Finder;
 use std::mem::MaybeUninit;
 use std::sync::LazyLock;
@@ -107,6 +108,9 @@ fn may_become_one(unread: &[u8]) -> Result<(), Unreadable> {
 }
 
 fn parse(bytes: &Bytes) -> Result<Head, Unreadable> {
+    if has_bare_line_feed(bytes) {
+        return Err(Unreadable::Malformed);
+    }
     let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut []);
     match ParserConfig::default().parse_request_with_uninit_headers(&mut request, bytes, &mut lines) {
@@ -131,6 +135,11 @@ fn parse(bytes: &Bytes) -> Result<Head, Unreadable> {
     parts.version = if request.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     parts.headers = headers;
     of_parts(parts)
+}
+
+/// Tells whether a line of a head ends by a line feed alone: whoever stands before may take it for part of a value.
+fn has_bare_line_feed(head: &[u8]) -> bool {
+    memchr_iter(b'\n', head).any(|at| at.checked_sub(1).and_then(|before| head.get(before)) != Some(&b'\r'))
 }
 
 /// Tells by the headers what follows the head.
@@ -236,6 +245,9 @@ mod tests {
         let malformed = [
             "GET / HTTP/1.1\n\n",
             "GET / HTTP/1.1\r\na: b\n\r\n",
+            "GET / HTTP/1.1\na: b\r\n\r\n",
+            "GET / HTTP/1.1\r\na: b\nc: d\r\n\r\n",
+            "\nGET / HTTP/1.1\r\n\r\n",
             "GET /\r\n",
             "\x16\x03\x01\x02\x00\x01",
             "HTTP/1.1 200 OK\r\n",
