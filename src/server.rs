@@ -109,8 +109,7 @@ impl Server {
         };
         // The ledger waits for its disk meanwhile.
         let ledger = start_ledger(&config.ledger, clock, loaded.prices.clone());
-        let (ledger, built) = tokio::join!(ledger, build(loaded, &aws, setting));
-        let (ledger, (snapshot, discovery)) = (ledger?, built?);
+        let (ledger, (snapshot, discovery)) = tokio::try_join!(ledger, build(loaded, &aws, setting))?;
         tell(snapshot.catalog.findings(), &[]);
         metrics.ingress(&ingress);
         let gateway = Arc::new(Gateway {
