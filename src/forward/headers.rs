@@ -76,11 +76,6 @@ fn names<'a>(connection: impl IntoIterator<Item = &'a HeaderValue>) -> impl Iter
     names.filter(|name| *name != CONTENT_LENGTH)
 }
 
-/// Tells whether a request carries the header that a client sends before a body it would rather not send in vain.
-pub fn expects_continue(headers: &HeaderMap) -> bool {
-    headers.contains_key(EXPECT)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,10 +5,10 @@ use super::reception::{Protocol, Received, Reception};
 use super::{caught, http1, respond};
 use crate::config::Listen;
 use crate::domain::Peer;
-use crate::forward::headers;
 use crate::gateway::{ClientLine, Gateway, Handled, HeldFrame, Reply};
 use crate::intake;
 use crate::shutdown::Shutdown;
+use http::header::EXPECT;
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -163,7 +163,7 @@ async fn answer(
     line: ClientLine,
 ) -> Result<Response<Reply>, Infallible> {
     let (head, mut body) = request.into_parts();
-    let (tasks, awaits_leave) = (gateway.shutdown.tasks.clone(), headers::expects_continue(&head.headers));
+    let (tasks, awaits_leave) = (gateway.shutdown.tasks.clone(), head.headers.contains_key(EXPECT));
     let handled = respond(gateway, head, &mut body, line).await;
     if !body.is_end_stream() && !awaits_leave {
         tasks.spawn(intake::discard(body));
