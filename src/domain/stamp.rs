@@ -4,8 +4,7 @@ use time::{Date, Month, OffsetDateTime};
 
 /// Returns a UTC time to the millisecond, by RFC 3339: `2026-01-02T03:04:05.678Z`.
 pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
-    let ascii = rfc3339_ascii(at);
-    ascii.iter().copied().map(char::from).collect()
+    rfc3339_ascii(at).map(char::from).iter().collect()
 }
 
 /// Returns the same as the bytes of ASCII.
@@ -41,20 +40,16 @@ fn digit(number: u32) -> u8 {
 
 /// Returns a UTC time to the second, by RFC 3339: `2026-01-02T03:04:05Z`.
 pub(crate) fn rfc3339_seconds(at: OffsetDateTime) -> String {
-    let mut text = String::with_capacity(20);
-    push_moment(&mut text, at);
-    text.push('Z');
-    text
+    to_the_second(at).chain(['Z']).collect()
 }
 
 /// Returns a UTC time as `x-amz-date` has it: `20260102T030405Z`.
 pub(crate) fn amz_date(at: OffsetDateTime) -> String {
-    let mut text = String::with_capacity(16);
-    push_date(&mut text, at, "");
-    text.push('T');
-    push_time(&mut text, at, "");
-    text.push('Z');
-    text
+    to_the_second(at).filter(|sign| !matches!(sign, '-' | ':')).chain(['Z']).collect()
+}
+
+fn to_the_second(at: OffsetDateTime) -> impl Iterator<Item = char> {
+    rfc3339_ascii(at).into_iter().take("0000-00-00T00:00:00".len()).map(char::from)
 }
 
 /// Returns the UTC time that `20260102T030405Z` stands for.
@@ -68,37 +63,6 @@ pub(crate) fn parse_amz_date(stamp: &str) -> Option<OffsetDateTime> {
     let month = Month::try_from(part(4..6)?).ok()?;
     let date = Date::from_calendar_date(year, month, part(6..8)?).ok()?;
     Some(date.with_hms(part(9..11)?, part(11..13)?, part(13..15)?).ok()?.assume_utc())
-}
-
-/// Writes date and time as RFC 3339 has them, to the second.
-fn push_moment(text: &mut String, at: OffsetDateTime) {
-    push_date(text, at, "-");
-    text.push('T');
-    push_time(text, at, ":");
-}
-
-fn push_date(text: &mut String, at: OffsetDateTime, between: &str) {
-    push(text, at.year().unsigned_abs(), 1000);
-    text.push_str(between);
-    push(text, u32::from(u8::from(at.month())), 10);
-    text.push_str(between);
-    push(text, u32::from(at.day()), 10);
-}
-
-fn push_time(text: &mut String, at: OffsetDateTime, between: &str) {
-    push(text, u32::from(at.hour()), 10);
-    text.push_str(between);
-    push(text, u32::from(at.minute()), 10);
-    text.push_str(between);
-    push(text, u32::from(at.second()), 10);
-}
-
-/// Writes a number with leading zeros; `place` is the value of its first digit.
-fn push(text: &mut String, number: u32, mut place: u32) {
-    while place > 0 {
-        text.push(char::from_digit(number / place % 10, 10).unwrap_or('0'));
-        place /= 10;
-    }
 }
 
 #[cfg(test)]
