@@ -4,6 +4,7 @@ use super::head::{self, Head};
 use super::outbound::Outbound;
 use super::standing::Standing;
 use crate::http1::framing::Malformed;
+use crate::http1::make_room;
 use crate::metrics::End;
 use bytes::{Buf, BytesMut};
 use http::StatusCode;
@@ -143,15 +144,7 @@ impl Connection {
 
     /// Reads once; returns how many bytes came, none at the connection's end.
     pub(super) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let spare = self.unread.capacity().saturating_sub(self.unread.len());
-        if spare < self.room / 2 {
-            if self.unread.is_empty() {
-                // Not `reserve`, which would never ask for less than it once had.
-                self.unread = BytesMut::with_capacity(self.room);
-            } else {
-                self.unread.reserve(self.room);
-            }
-        }
+        make_room(&mut self.unread, self.room / 2, self.room);
         let count = ready!(poll_read_buf(Pin::new(&mut self.io), context, &mut self.unread))?;
         if count >= self.room {
             self.room = self.room.saturating_mul(2).min(MAX_ROOM);

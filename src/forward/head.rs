@@ -2,14 +2,12 @@
 
 use super::headers;
 use crate::http1::framing::{Framing, Malformed, Place};
-use crate::http1::lines::{content_length, header, options};
+use crate::http1::lines::{END, content_length, header, options};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use httparse::{Header, ParserConfig, Response};
-use memchr::memmem::Finder;
 use std::mem::MaybeUninit;
-use std::sync::LazyLock;
 
 /// The longest head, in bytes; Bedrock's have about 1 KiB.
 const MAX_HEAD: usize = 64 << 10;
@@ -19,9 +17,6 @@ const MAX_HEADERS: usize = 256;
 
 /// Room for the headers that the gateway adds for the client.
 const OWN_HEADERS: usize = 3;
-
-/// What a head ends with, ready to be looked for.
-static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 
 /// The head of an answer.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! Where a body ends (RFC 9112, section 6), and its bytes without their framing.
 
-use super::lines::trailers;
+use super::lines::{END, trailers};
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
 /// The longest line that tells a chunk's size, with its extensions, in bytes.
 const MAX_SIZE_LINE: usize = 256;
@@ -157,7 +157,7 @@ fn trailer_section(unread: &mut BytesMut) -> Result<Step, Malformed> {
         unread.advance(2);
         return Ok(Step::End);
     }
-    match memmem::find(unread, b"\r\n\r\n") {
+    match END.find(unread) {
         Some(end) => Ok(Step::Trailers(trailers(&unread.split_to(end + 4).freeze())?)),
         None if unread.len() > MAX_TRAILERS => Err(Malformed),
         None => Ok(Step::Starved),

@@ -4,6 +4,11 @@ use super::framing::Malformed;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use httparse::Header;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
+
+/// What a head or a trailer section ends with, ready to be looked for.
+pub(crate) static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 
 /// The most lines of a trailer section.
 const MAX_TRAILERS: usize = 256;

@@ -2,6 +2,7 @@
 
 use super::head::{self, Head, Looked, Unreadable};
 use crate::http1::framing::{Framing, Step};
+use crate::http1::make_room;
 use crate::server::client_stream::ClientStream;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
@@ -152,15 +153,8 @@ impl Connection {
 
     /// Reads once; returns how many bytes came, none at the connection's end.
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let spare = self.unread.capacity().saturating_sub(self.unread.len());
         let (least, room) = self.room();
-        if spare < least {
-            if self.unread.is_empty() {
-                // Not `reserve`, which would never ask for less than it once had.
-                self.unread = BytesMut::with_capacity(room);
-            } else {
-                self.unread.reserve(room);
-            }
+        if make_room(&mut self.unread, least, room) {
             self.room = self.room.saturating_mul(2).min(MAX_BODY_ROOM);
         }
         poll_read_buf(Pin::new(&mut self.io), context, &mut self.unread)

@@ -1,16 +1,14 @@
 //! The head of a client's request: what it asks for, and what it says of its body and of the connection.
 
 use crate::http1::framing::{Framing, Malformed, Place};
-use crate::http1::lines::{content_length, header, options};
+use crate::http1::lines::{END, content_length, header, options};
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 use httparse::ParserConfig;
 use memchr::memchr_iter;
-use memchr::memmem::Finder;
 use std::mem::MaybeUninit;
-use std::sync::LazyLock;
 
 /// The longest head, in bytes: the longest target, and as much again for headers.
 const MAX_HEAD: usize = 2 * MAX_TARGET;
@@ -61,9 +59,6 @@ impl From<Malformed> for Unreadable {
         Self::Malformed
     }
 }
-
-/// What a head ends with, ready to be looked for.
-static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 
 /// How much was there of a head that was not whole, in bytes: what comes byte by byte is not read anew for each.
 #[derive(Debug, Default)]
