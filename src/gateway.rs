@@ -41,7 +41,7 @@ use crate::forward::headers::Passing;
 use crate::forward::signers::Signers;
 use crate::forward::{Forward, Outgoing};
 use crate::identify::{Caller, Covered, IdentifyError, Payload, Shown, identify};
-use crate::intake::{self, RequestBody};
+use crate::intake::{self, RequestBody, Unread};
 use crate::metrics::{Metrics, UNKNOWN_SERVICE};
 use crate::operation::{self, Target};
 use crate::own_profiles::Question;
@@ -50,13 +50,11 @@ use crate::resolve::ResolveError;
 use crate::shutdown::Shutdown;
 use crate::tap;
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use departure::Departure;
 use exchange::{Call, Exchange};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Response, Uri};
-use http_body::Body;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -125,10 +123,7 @@ struct Taken {
 
 impl Gateway {
     /// Handles a request that came by a line, for as long as that takes its body.
-    pub async fn handle<B>(self: &Arc<Self>, head: Parts, body: &mut B, line: ClientLine) -> Handled
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
+    pub async fn handle(self: &Arc<Self>, head: Parts, body: &mut impl Unread, line: ClientLine) -> Handled {
         let mut received = self.receive(head, line);
         let id = received.id;
         match self.answer(&mut received, body).await {
@@ -154,14 +149,11 @@ impl Gateway {
     }
 
     /// Finds out who calls what, and serves it. A refusal says whose call it was, where that is known.
-    async fn answer<B>(
+    async fn answer(
         self: &Arc<Self>,
         received: &mut Received,
-        body: &mut B,
-    ) -> Result<Handled, (Option<ServiceName>, GatewayError)>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
+        body: &mut impl Unread,
+    ) -> Result<Handled, (Option<ServiceName>, GatewayError)> {
         if self.shutdown.stopping.is_cancelled() {
             return Err((None, GatewayError::Draining));
         }
@@ -184,16 +176,13 @@ impl Gateway {
     }
 
     /// Finds out who calls. A signature holds for the body too, which is taken in first.
-    async fn know<B>(
+    async fn know(
         &self,
         received: &Received,
         snapshot: &Snapshot,
         path_service: Option<&str>,
-        body: &mut B,
-    ) -> Result<(Caller, Option<Taken>), (Option<ServiceName>, GatewayError)>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
+        body: &mut impl Unread,
+    ) -> Result<(Caller, Option<Taken>), (Option<ServiceName>, GatewayError)> {
         let nobody = |error: GatewayError| (None, error);
         let (headers, peer) = (&received.headers, received.line.peer());
         let shown = Shown { headers, path_service, peer, at: received.started_at };
@@ -215,15 +204,12 @@ impl Gateway {
     }
 
     /// Takes a request's body in.
-    async fn take_in<B>(
+    async fn take_in(
         &self,
         headers: &HeaderMap,
         snapshot: &Snapshot,
-        body: &mut B,
-    ) -> Result<Taken, GatewayError>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
+        body: &mut impl Unread,
+    ) -> Result<Taken, GatewayError> {
         let began_waiting = self.clock.instant();
         let body = intake::read(headers, body, snapshot.config.listen.body_limit_bytes).await?;
         let waited = self.clock.instant().duration_since(began_waiting);
@@ -231,15 +217,12 @@ impl Gateway {
     }
 
     /// Takes a service's call through the stages. What fails before it goes upstream is refused and has no record.
-    async fn serve<B>(
+    async fn serve(
         self: &Arc<Self>,
         received: &mut Received,
         asked: Asked<'_>,
-        body: &mut B,
-    ) -> Result<OnItsWay, GatewayError>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
+        body: &mut impl Unread,
+    ) -> Result<OnItsWay, GatewayError> {
         let Asked { snapshot, target: Target { operation, resource, .. }, caller, taken } = asked;
         scope::check_operation(&caller, operation)?;
         let key = caller.key.as_deref();
@@ -312,16 +295,13 @@ impl Gateway {
     }
 
     /// Tells a service of its own profiles, as the control plane would.
-    async fn own_profiles<B>(
+    async fn own_profiles(
         &self,
         received: &Received,
         snapshot: &Snapshot,
         question: &Question<'_>,
-        body: &mut B,
-    ) -> Result<Response<Reply>, (Option<ServiceName>, GatewayError)>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
+        body: &mut impl Unread,
+    ) -> Result<Response<Reply>, (Option<ServiceName>, GatewayError)> {
         let (caller, _) = self.know(received, snapshot, question.service, body).await?;
         let service = &caller.service;
         let answer = question.answer(received.uri.query(), snapshot, service);

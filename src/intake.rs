@@ -62,11 +62,17 @@ pub enum IntakeError {
     Stalled,
 }
 
+/// A request's body that is not taken in yet.
+pub trait Unread: Body<Data = Bytes> + Send + Unpin {}
+
+impl<B: Body<Data = Bytes> + Send + Unpin> Unread for B {}
+
 /// Reads a body to its end; one that its head declares too long is refused without reading.
-pub async fn read<B>(headers: &HeaderMap, body: &mut B, limit: u64) -> Result<RequestBody, IntakeError>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
+pub async fn read(
+    headers: &HeaderMap,
+    body: &mut impl Unread,
+    limit: u64,
+) -> Result<RequestBody, IntakeError> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|declared| declared > limit) {
         return Err(IntakeError::TooLarge { limit });
@@ -80,10 +86,7 @@ where
     Ok(taken.finish())
 }
 
-async fn next_frame<B>(body: &mut B) -> Result<Option<http_body::Frame<Bytes>>, IntakeError>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
+async fn next_frame(body: &mut impl Unread) -> Result<Option<http_body::Frame<Bytes>>, IntakeError> {
     match tokio::time::timeout(STALL_LIMIT, body.frame()).await {
         Ok(Some(Ok(frame))) => Ok(Some(frame)),
         Ok(Some(Err(_))) => Err(IntakeError::Broken),
@@ -124,7 +127,7 @@ impl Intake {
 }
 
 /// Reads a refused body away, within bounds: closing on a client that still sends would cost it the answer.
-pub async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
+pub async fn discard(mut body: impl Unread) {
     let mut discarded = 0_u64;
     let all = async {
         while let Some(Ok(frame)) = body.frame().await {

@@ -25,6 +25,7 @@ use crate::gateway::{
     Basis, ClientLine, ClockSkew, Gateway, Handled, Provisioner, Reply, Setting, Snapshot, Swap, interrupted,
     tell,
 };
+use crate::intake::Unread;
 use crate::inventory::Inventory;
 use crate::keys::Keyring;
 use crate::ledger::Ledger;
@@ -36,12 +37,10 @@ use accept::DataPlane;
 use arc_swap::ArcSwap;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::response::Response;
-use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::CONNECTION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use http_body::Body;
 use reception::Reception;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -283,10 +282,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 const MAX_HEADERS: usize = 64 << 10;
 
 /// Handles a request of the data plane; a panic costs this request alone.
-async fn respond<B>(gateway: Arc<Gateway>, head: Parts, body: &mut B, line: ClientLine) -> Handled
-where
-    B: Body<Data = Bytes> + Send + Unpin,
-{
+async fn respond(gateway: Arc<Gateway>, head: Parts, body: &mut impl Unread, line: ClientLine) -> Handled {
     if head.uri.path() == "/healthz" && head.method == Method::GET {
         return Handled::Answered(http::Response::new("ok\n".into()));
     }
