@@ -1,6 +1,6 @@
 //! How many files a gateway may hold open.
 
-use crate::program::Workplace;
+use crate::program::{Running, Workplace};
 
 const CONFIG: &str = "listen.data = '127.0.0.1:0'\nlisten.admin = '127.0.0.1:0'\n";
 const ENV: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "s")];
@@ -10,10 +10,21 @@ fn a_low_soft_limit_is_raised_to_the_hard_one() {
     let place = Workplace::with(&format!("{CONFIG}listen.max_connections = 100\n"), "");
     let running = place.start_under("ulimit -Sn 100 && ulimit -Hn 900", &["serve"], &ENV);
     running.serving();
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.id())).unwrap();
-    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
-    assert_eq!(files.split_whitespace().collect::<Vec<_>>(), ["900", "900", "files"]);
+    assert_eq!(of(&running, "limits", "Max open files"), ["900", "900", "files"]);
     assert_eq!(running.end_and_count("the limit of open files"), 0);
+}
+
+/// Were it to grow later, it would hold calls up (`file_limit::have_table_for`).
+#[test]
+fn the_table_of_open_files_has_room_from_the_start() {
+    let place = Workplace::with(&format!("{CONFIG}listen.max_connections = 1000\n"), "");
+    for (before, least) in [(":", 2600), ("ulimit -n 900", 900)] {
+        let running = place.start_under(before, &["serve"], &ENV);
+        running.serving();
+        let size: u32 = of(&running, "status", "FDSize:")[0].parse().unwrap();
+        assert!((least..2 * least).contains(&size), "{before}: {size}");
+        running.stop();
+    }
 }
 
 #[test]
@@ -25,4 +36,11 @@ fn a_hard_limit_that_is_too_low_is_told() {
     assert!(told["hint"].as_str().unwrap().contains("LimitNOFILE"), "{told}");
     running.serving();
     running.stop();
+}
+
+/// Returns what a file of the process under `/proc` says behind a name.
+fn of(running: &Running, file: &str, name: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(format!("/proc/{}/{file}", running.id())).unwrap();
+    let rest = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    rest.split_whitespace().map(str::to_owned).collect()
 }
