@@ -19,6 +19,7 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "there is no clock to take")]
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +34,7 @@ fn main() {
     let mut argument = || arguments.next().expect("URL BODY_FILE CONNECTIONS calls|streams ..");
     let (url, body) = (argument(), std::fs::read(argument()).unwrap());
     let connections: u32 = argument().parse().unwrap();
+    make_room(connections);
     let mode = argument();
     let mut number = || argument().parse::<u32>().unwrap();
     let plan = match mode.as_str() {
@@ -86,6 +88,13 @@ impl Target {
 struct Times {
     first: Duration,
     last: Duration,
+}
+
+/// Has the kernel's table of open files grow before there are threads: later it would hold them all up for milliseconds, each
+/// time that it doubles.
+fn make_room(files: u32) {
+    let files: Vec<File> = (0..files).map_while(|_| File::open("/dev/null").ok()).collect();
+    drop(files);
 }
 
 fn run(target: &'static Target, connections: u32, plan: Plan) {

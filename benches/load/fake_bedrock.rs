@@ -18,6 +18,7 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "there is no clock to take")]
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
@@ -26,7 +27,11 @@ use std::time::{Duration, Instant};
 /// What a request's body is read into, a part at a time.
 const BODY_BUFFER: usize = 256 << 10;
 
+/// The most connections that are expected.
+const CONNECTIONS: usize = 8192;
+
 fn main() {
+    make_room(CONNECTIONS);
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u32>().unwrap());
     let mut argument = || arguments.next().expect("PORT EVENTS EVERY_MS");
     let port = u16::try_from(argument()).unwrap();
@@ -39,6 +44,13 @@ fn main() {
         // Many of them: no more than they need. A client that leaves ends its thread and no other.
         thread::Builder::new().stack_size(64 << 10).spawn(move || serve(stream, answers)).unwrap();
     }
+}
+
+/// Has the kernel's table of open files grow now, as far as files may be opened: later, with threads, it would hold them all
+/// up for milliseconds, each time that it doubles.
+fn make_room(files: usize) {
+    let files: Vec<File> = (0..files).map_while(|_| File::open("/dev/null").ok()).collect();
+    drop(files);
 }
 
 /// Every answer, ready to be written.
