@@ -129,7 +129,17 @@ pub enum StoreError {
 pub trait Store: Send {
     /// Adds the records that it does not have yet, all or none, and returns how many those were. A record that it
     /// has, by its id, is left as it is, and changes no rollup.
-    fn append(&mut self, records: &[Record]) -> Result<u64, StoreError>;
+    fn append(&mut self, records: &[Record]) -> Result<u64, StoreError> {
+        self.append_with_breaks(records, &mut || {})
+    }
+
+    /// Does the same, and calls `between` where others may go first: a store that keeps the core busy does so after every
+    /// record.
+    fn append_with_breaks(
+        &mut self,
+        records: &[Record],
+        between: &mut dyn FnMut(),
+    ) -> Result<u64, StoreError>;
 
     /// Hands over the records that a filter lets through, oldest first. Ends early, with that error, where `each`
     /// fails.

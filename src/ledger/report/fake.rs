@@ -17,7 +17,7 @@ pub(crate) struct FakeStore {
 }
 
 impl Store for FakeStore {
-    fn append(&mut self, records: &[Record]) -> Result<u64, StoreError> {
+    fn append_with_breaks(&mut self, records: &[Record], _: &mut dyn FnMut()) -> Result<u64, StoreError> {
         self.records.extend_from_slice(records);
         Ok(u64::try_from(records.len()).unwrap())
     }

@@ -77,7 +77,7 @@ impl PostgresStore {
 }
 
 impl Store for PostgresStore {
-    fn append(&mut self, records: &[Record]) -> Result<u64, StoreError> {
+    fn append_with_breaks(&mut self, records: &[Record], _: &mut dyn FnMut()) -> Result<u64, StoreError> {
         self.with(|connection, labels| append::append(connection, records, labels))
     }
 

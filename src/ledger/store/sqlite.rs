@@ -130,8 +130,14 @@ fn within<T>(
 }
 
 impl Store for SqliteStore {
-    fn append(&mut self, records: &[Record]) -> Result<u64, StoreError> {
-        self.whole(|transaction, known, allowed| append::append(transaction, known, records, allowed))
+    fn append_with_breaks(
+        &mut self,
+        records: &[Record],
+        between: &mut dyn FnMut(),
+    ) -> Result<u64, StoreError> {
+        self.whole(|transaction, known, allowed| {
+            append::append(transaction, known, records.iter().inspect(|_| between()), allowed)
+        })
     }
 
     fn records(

@@ -10,10 +10,10 @@ use crate::ledger::store::row::Row;
 use rusqlite::Transaction;
 
 /// Adds the records whose ids are new; returns how many those were.
-pub(super) fn append(
+pub(super) fn append<'r>(
     transaction: &Transaction<'_>,
     known: &mut Known,
-    records: &[Record],
+    records: impl IntoIterator<Item = &'r Record>,
     allowed: &[String],
 ) -> Result<u64, Fault> {
     let mut insert = transaction.prepare(&insert_sql())?;
