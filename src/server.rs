@@ -37,7 +37,7 @@ use accept::DataPlane;
 use arc_swap::ArcSwap;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::response::Response;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use http::header::CONNECTION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -292,9 +292,10 @@ async fn respond(gateway: Arc<Gateway>, head: Parts, body: &mut impl Unread, lin
     caught(gateway.handle(head, body, line)).await.unwrap_or_else(Handled::Answered)
 }
 
-/// Returns what a future comes to, or the answer to a request whose handler panicked.
-async fn caught<F: Future>(future: F) -> Result<F::Output, http::Response<Reply>> {
-    AssertUnwindSafe(future).catch_unwind().await.map_err(|_| panicked())
+/// Returns what a future comes to, or the answer to a request whose handler panicked. No `async fn`, which would have room
+/// for the future twice.
+fn caught<F: Future>(future: F) -> impl Future<Output = Result<F::Output, http::Response<Reply>>> {
+    AssertUnwindSafe(future).catch_unwind().map_err(|_| panicked())
 }
 
 fn headers_len(headers: &HeaderMap) -> usize {

@@ -91,7 +91,8 @@ impl Client {
                 }
             }
         }
-        let mut connection = self.open(endpoint).await?;
+        // Boxed, as it is rare: calls need not have room for it.
+        let mut connection = Box::pin(self.open(endpoint)).await?;
         connection.standing.origin().metrics.opened.inc();
         let head = connection.call(&mut request).await.map_err(|error| match error {
             CallError::Broken => ForwardError::Reset,

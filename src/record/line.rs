@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Room for a line, in bytes: most are shorter.
-const ROOM: usize = 1024;
+const ROOM: usize = 1536;
 
 /// Returns a record's line, with its line feed: its members in the order in which they serialize.
 pub fn line(record: &Record) -> Vec<u8> {

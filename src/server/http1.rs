@@ -17,6 +17,7 @@ use head::{Head, Unreadable};
 use http::{Method, Response, Version};
 use http_body::Body as _;
 use sending::{NotSent, Sending};
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 
@@ -78,7 +79,8 @@ impl Serving<'_> {
         let response = match handled {
             Handled::Answered(response) => response,
             Handled::OnItsWay(call) => {
-                let Some(response) = self.connection.unless_gone(caught(call.answer())).await else {
+                let answer = pin!(caught(call.answer()));
+                let Some(response) = self.connection.unless_gone(answer).await else {
                     return Some(End::Gone);
                 };
                 response.unwrap_or_else(|response| response)

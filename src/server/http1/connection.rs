@@ -137,8 +137,7 @@ impl Connection {
     }
 
     /// Returns what `future` comes to, unless the client leaves before; then it is dropped.
-    pub(super) async fn unless_gone<F: Future>(&mut self, future: F) -> Option<F::Output> {
-        let mut future = std::pin::pin!(future);
+    pub(super) async fn unless_gone<F: Future>(&mut self, mut future: Pin<&mut F>) -> Option<F::Output> {
         poll_fn(|context| match future.as_mut().poll(context) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending => self.poll_gone(context).map(|()| None),
