@@ -260,3 +260,22 @@ impl fmt::Debug for Work {
         f.debug_struct("Work").field("destination", &self.destination).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(batch: usize, since: Duration) -> Manners {
+        let mut manners = Manners::new(Clock::system(), batch);
+        manners.began = manners.began.checked_sub(since).unwrap();
+        (0..RECORDS_AT_ONCE).for_each(|_| manners.between_records());
+        manners
+    }
+
+    #[test]
+    fn calls_go_first_until_records_fall_behind() {
+        assert!(!of(MAX_RECORDS - 1, Duration::ZERO).is_hurried);
+        assert!(of(MAX_RECORDS, Duration::ZERO).is_hurried, "a full batch");
+        assert!(of(1, PACE + Duration::from_millis(1)).is_hurried, "a batch that takes too long");
+    }
+}

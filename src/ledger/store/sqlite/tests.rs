@@ -54,6 +54,16 @@ fn what_is_written_is_there_for_the_next() {
 }
 
 #[test]
+fn others_may_go_first_at_every_record() {
+    let folder = TempDir::new().unwrap();
+    let mut store = open(&folder.path().join("ledger.db"), Access::Write).unwrap();
+    let mut breaks = 0;
+    let records: Vec<Record> = (0..20).map(|number| samples::plain(number, number)).collect();
+    assert_eq!(store.append_with_breaks(&records, &mut || breaks += 1).unwrap(), 20);
+    assert_eq!(breaks, 20);
+}
+
+#[test]
 fn a_reader_does_not_wait_for_a_writer() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("ledger.db");
