@@ -8,9 +8,10 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
 
-# The dependencies are a layer of their own, made anew only when the manifest, the lock file or the script changes.
+# The dependencies are a layer of their own, made anew only when the manifest, the lock file, the script or the profile changes.
 COPY Cargo.toml Cargo.lock ./
 COPY deploy/build-image-binary deploy/
+COPY deploy/profile deploy/profile
 RUN deploy/build-image-binary dependencies
 
 COPY build.rs ./
@@ -19,7 +20,7 @@ COPY src src
 COPY deploy/image-root deploy/
 # The checkout's .git stays outside: whoever builds says which commit it is.
 ARG TOLLGATE_COMMIT=unknown
-RUN deploy/build-image-binary program && deploy/image-root target/release/tollgate /image
+RUN binary=$(deploy/build-image-binary program) && deploy/image-root "$binary" /image
 
 # From nothing rather than from a slim or distroless base: Debian's alone is over the 40 MB that the whole image is
 # to stay below, and each file of this one is listed in deploy/image-root. A rebuild takes up the build stage's fixes
