@@ -20,6 +20,9 @@ const MAX_RECORDS: usize = 4096;
 /// How many records are added at once before calls may go first: about 40 us.
 const RECORDS_AT_ONCE: usize = 8;
 
+/// For how long calls go first in a transaction: it comes on top of [`PACE`].
+const MOST_PATIENCE: Duration = Duration::from_millis(125);
+
 /// The most bytes of journal entries of one transaction.
 const MAX_BYTES: usize = 8 << 20;
 
@@ -162,7 +165,7 @@ impl Work {
     fn drain(&mut self) -> Result<usize, DrainError> {
         let batch = self.reader.next_batch(MAX_RECORDS, MAX_BYTES)?;
         if !batch.records.is_empty() {
-            let mut manners = Manners::new(self.clock, batch.records.len());
+            let mut manners = Manners::new(Arc::clone(&self.shared), self.clock, batch.records.len());
             self.store()?.append_with_breaks(&batch.records, &mut || manners.between_records())?;
         }
         let moved = batch.records.len();
@@ -210,9 +213,10 @@ impl Work {
     }
 }
 
-/// Lets calls go first, as long as nothing falls behind for it. Otherwise a core's thread of calls would wait for a time
-/// slice of this one, milliseconds, each time that records are moved.
+/// Lets calls go first, as long as nothing falls behind for it. Otherwise those of the same core would wait for this thread's
+/// time slice, milliseconds, each time that records are moved.
 struct Manners {
+    shared: Arc<Shared>,
     clock: Clock,
     began: Instant,
     is_hurried: bool,
@@ -220,9 +224,9 @@ struct Manners {
 }
 
 impl Manners {
-    /// Of a thread that adds so many records. As many as a transaction takes are behind already.
-    fn new(clock: Clock, batch: usize) -> Self {
-        Self { clock, began: clock.instant(), is_hurried: batch >= MAX_RECORDS, records: 0 }
+    /// Of a thread that adds so many records. A full batch says that it is behind already.
+    fn new(shared: Arc<Shared>, clock: Clock, batch: usize) -> Self {
+        Self { shared, clock, began: clock.instant(), is_hurried: batch >= MAX_RECORDS, records: 0 }
     }
 
     fn between_records(&mut self) {
@@ -230,8 +234,9 @@ impl Manners {
         if self.is_hurried || !self.records.is_multiple_of(RECORDS_AT_ONCE) {
             return;
         }
-        // Where calls leave no core idle, each time costs a time slice.
-        self.is_hurried = self.clock.instant().saturating_duration_since(self.began) > PACE;
+        // Where calls leave no core idle, each time may cost a time slice.
+        let spent = self.clock.instant().saturating_duration_since(self.began);
+        self.is_hurried = spent > MOST_PATIENCE || self.shared.lock().is_some();
         std::thread::yield_now();
     }
 }
@@ -265,17 +270,21 @@ impl fmt::Debug for Work {
 mod tests {
     use super::*;
 
-    fn of(batch: usize, since: Duration) -> Manners {
-        let mut manners = Manners::new(Clock::system(), batch);
+    /// Tells whether a batch is hurried that began so long ago, in a gateway that stops or does not.
+    fn is_hurried(batch: usize, since: Duration, deadline: Option<Instant>) -> bool {
+        let shared = Arc::new(Shared { deadline: Mutex::new(deadline), ..Shared::default() });
+        let mut manners = Manners::new(shared, Clock::system(), batch);
         manners.began = manners.began.checked_sub(since).unwrap();
         (0..RECORDS_AT_ONCE).for_each(|_| manners.between_records());
-        manners
+        manners.is_hurried
     }
 
     #[test]
     fn calls_go_first_until_records_fall_behind() {
-        assert!(!of(MAX_RECORDS - 1, Duration::ZERO).is_hurried);
-        assert!(of(MAX_RECORDS, Duration::ZERO).is_hurried, "a full batch");
-        assert!(of(1, PACE + Duration::from_millis(1)).is_hurried, "a batch that takes too long");
+        let (new, old) = (Duration::ZERO, MOST_PATIENCE + Duration::from_millis(1));
+        assert!(!is_hurried(MAX_RECORDS - 1, new, None));
+        assert!(is_hurried(MAX_RECORDS, new, None), "a full batch");
+        assert!(is_hurried(1, old, None), "a batch that takes too long");
+        assert!(is_hurried(1, new, Some(Clock::system().instant())), "a gateway that stops");
     }
 }

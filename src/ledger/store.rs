@@ -133,7 +133,7 @@ pub trait Store: Send {
         self.append_with_breaks(records, &mut || {})
     }
 
-    /// Does the same, and calls `between` where others may go first: a store that keeps the core busy does so after every
+    /// Does the same, and calls `between` where others may go first: a store that keeps the core busy does so at every
     /// record.
     fn append_with_breaks(
         &mut self,
