@@ -17,12 +17,12 @@ fn a_low_soft_limit_is_raised_to_the_hard_one() {
 /// Were it to grow later, it would hold calls up (`file_limit::have_table_for`).
 #[test]
 fn the_table_of_open_files_has_room_from_the_start() {
-    let place = Workplace::with(&format!("{CONFIG}listen.max_connections = 1000\n"), "");
-    for (before, least) in [(":", 2600), ("ulimit -n 900", 900)] {
+    let place = Workplace::with(&format!("{CONFIG}listen.max_connections = 100\n"), "");
+    for (before, least) in [(":", 800), ("ulimit -n 500", 500)] {
         let running = place.start_under(before, &["serve"], &ENV);
         running.serving();
         let size: u32 = of(&running, "status", "FDSize:")[0].parse().unwrap();
-        assert!((least..2 * least).contains(&size), "{before}: {size}");
+        assert!(size >= least, "{before}: {size}");
         running.stop();
     }
 }
