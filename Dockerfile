@@ -5,7 +5,8 @@
 #
 # The steps are scripts that run without an engine as well; deploy/check-image tries what they make.
 
-FROM rust:1.95-bookworm AS build
+# The compiler of deploy/profile/compiler: another would leave the profile out.
+FROM rust:1.95.0-bookworm AS build
 WORKDIR /build
 
 # The dependencies are a layer of their own, made anew only when the manifest, the lock file, the script or the profile changes.
