@@ -136,7 +136,7 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Returns what `future` comes to, unless the client leaves before; then it is dropped.
+    /// Returns what `future` comes to, unless the client leaves before; whoever has pinned it drops it then.
     pub(super) async fn unless_gone<F: Future>(&mut self, mut future: Pin<&mut F>) -> Option<F::Output> {
         poll_fn(|context| match future.as_mut().poll(context) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
