@@ -6,6 +6,7 @@ from pathlib import Path
 from machine import Stop, cpu_ns, family, find, forget_peak, free_port, memory, wait_for
 
 PROXY_CORE, LOAD_CORE = 0, 1
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 
@@ -67,7 +68,7 @@ def start(processes, subject, case, upstream, around=()):
         (folder / "tollgate.toml").write_text(gateway_conf(folder, port, upstream, subject.ledger))
         (folder / "services.toml").write_text(SERVICES)
         command = [*around, subject.binary, "serve", "--config", folder / "tollgate.toml"]
-        env = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
+        env = CREDENTIALS
     process = processes.start(command, core, env)
     wait_for(port, process, processes.last_words, 300 if around else 20)
     headers = ["x-tollgate-service: service-1"] if subject.kind == "gateway" else []
