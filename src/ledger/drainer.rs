@@ -127,13 +127,12 @@ impl Shared {
         self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits that long, or until the gateway stops; tells until when there is time then.
-    fn pause(&self, pause: Duration) -> Option<Instant> {
+    /// Waits that long, or until the gateway stops.
+    fn pause(&self, pause: Duration) {
         let deadline = self.lock();
-        if deadline.is_some() {
-            return *deadline;
+        if deadline.is_none() {
+            drop(self.stopping.wait_timeout(deadline, pause));
         }
-        *self.stopping.wait_timeout(deadline, pause).unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
@@ -141,23 +140,26 @@ impl Work {
     fn run(mut self) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let (is_done, deadline) = match self.drain() {
+            // Asked before: nothing is written after a stop, so that a drain that begins later finds all that is left.
+            let deadline = *self.shared.lock();
+            let (is_done, rest) = match self.drain() {
                 Ok(moved) => {
                     pause = FIRST_PAUSE;
                     self.retain();
-                    (moved == 0, self.shared.pause(if moved == MAX_RECORDS { Duration::ZERO } else { PACE }))
+                    (moved == 0, if moved == MAX_RECORDS { Duration::ZERO } else { PACE })
                 }
                 Err(error) => {
                     self.failed(&error, pause);
-                    let deadline = self.shared.pause(pause);
+                    let rest = pause;
                     pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
                     // A gateway that stops does not wait for a store.
-                    (true, deadline)
+                    (true, rest)
                 }
             };
             if deadline.is_some_and(|deadline| is_done || self.clock.instant() >= deadline) {
                 return;
             }
+            self.shared.pause(rest);
         }
     }
 
@@ -268,7 +270,11 @@ impl fmt::Debug for Work {
 
 #[cfg(test)]
 mod tests {
+    use super::super::journal::{Journal, Settings};
+    use super::super::store::{Grain, RecordFilter, Rerated, Slice, Span, samples};
     use super::*;
+    use crate::domain::Record;
+    use time::OffsetDateTime;
 
     /// Tells whether a batch is hurried that began so long ago, in a gateway that stops or does not.
     fn is_hurried(batch: usize, since: Duration, deadline: Option<Instant>) -> bool {
@@ -286,5 +292,64 @@ mod tests {
         assert!(is_hurried(MAX_RECORDS, new, None), "a full batch");
         assert!(is_hurried(1, old, None), "a batch that takes too long");
         assert!(is_hurried(1, new, Some(Clock::system().instant())), "a gateway that stops");
+    }
+
+    /// A store that takes what it gets. When it is first told to forget what is old, right before the drainer pauses, a call
+    /// ends, and then the gateway.
+    struct Late {
+        journal: Journal,
+        shared: Arc<Shared>,
+        records: mpsc::Sender<usize>,
+    }
+
+    impl Store for Late {
+        fn append_with_breaks(&mut self, records: &[Record], _: &mut dyn FnMut()) -> Result<u64, StoreError> {
+            self.records.send(records.len()).unwrap();
+            Ok(1)
+        }
+
+        fn retain(
+            &mut self,
+            _: Option<OffsetDateTime>,
+            _: Option<OffsetDateTime>,
+        ) -> Result<u64, StoreError> {
+            self.journal.closing(None, Box::new(samples::plain(1, 1)));
+            *self.shared.lock() = Some(Clock::system().instant() + Duration::from_mins(1));
+            Ok(0)
+        }
+
+        fn records(
+            &mut self,
+            _: &RecordFilter,
+            _: &mut dyn FnMut(Record) -> Result<(), StoreError>,
+        ) -> Result<(), StoreError> {
+            unreachable!()
+        }
+
+        fn totals(&mut self, _: Span, _: Grain, _: store::From) -> Result<Vec<Slice>, StoreError> {
+            unreachable!()
+        }
+
+        fn rerate(&mut self, _: &[Rerated], _: OffsetDateTime) -> Result<u64, StoreError> {
+            unreachable!()
+        }
+    }
+
+    #[test]
+    fn what_came_before_a_stop_is_moved_also_where_nothing_was_left_a_moment_ago() {
+        let folder = tempfile::tempdir().unwrap();
+        let started = Journal::start(folder.path(), Settings::default(), &mut |_| unreachable!()).unwrap();
+        let (shared, clock) = (Arc::new(Shared::default()), Clock::system());
+        let (records, moved) = mpsc::channel();
+        let late = Late { journal: started.journal, shared: Arc::clone(&shared), records };
+        let destination = Destination {
+            store: StoreUrl::Sqlite(folder.path().join("none.db")),
+            label_keys: Vec::new(),
+            keep_records: Some(Duration::from_hours(24)),
+            keep_rollups: None,
+        };
+        let (reader, store): (_, Option<Box<dyn Store>>) = (started.reader, Some(Box::new(late)));
+        Work { reader, destination, store, shared, clock, retention_due: clock.instant() }.run();
+        assert_eq!(moved.iter().sum::<usize>(), 1);
     }
 }
