@@ -112,7 +112,13 @@ fn stamp(criterion: &mut Criterion) {
             body.to_string().as_bytes().chunks(16_384).map(Bytes::copy_from_slice).collect();
         group.throughput(Throughput::Bytes(length(&pieces)));
         group.bench_function(format!("Converse, {name}"), |bencher| {
-            let body = || RequestBody { pieces: pieces.clone(), len: 0, sha256: [0; 32], text_bytes: 0 };
+            let body = || RequestBody {
+                pieces: pieces.clone(),
+                len: 0,
+                sha256: [0; 32],
+                text_bytes: 0,
+                max_output_tokens: None,
+            };
             let put = |mut body: RequestBody| {
                 runtime.block_on(stamp.body(&mut body)).unwrap();
                 body

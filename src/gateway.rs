@@ -250,7 +250,7 @@ impl Gateway {
             key_id: key.map(|key| Arc::clone(&key.id)),
             labels: self.labels(&received.headers, &route),
             request_text_bytes: body.text_bytes,
-            max_output_tokens: intake::max_output_tokens(&body.pieces),
+            max_output_tokens: body.max_output_tokens,
             picture: tap::picture(route.model(), &body.pieces),
             started: received.started,
             started_at: received.started_at,

@@ -1,6 +1,5 @@
 //! A request's body: taken in whole, kept as it came, hashed and counted as it arrives.
 
-mod limit;
 pub(crate) mod members;
 mod model;
 mod pieces;
@@ -11,7 +10,6 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::Body;
 use http_body_util::BodyExt;
-pub(crate) use limit::max_output_tokens;
 pub(crate) use model::model_id;
 use pieces::Pieces;
 use sha2::{Digest, Sha256};
@@ -37,6 +35,8 @@ pub struct RequestBody {
     pub sha256: [u8; 32],
     /// Bytes of text in it, for estimates.
     pub text_bytes: u64,
+    /// The most output tokens that it allows, where it says so.
+    pub max_output_tokens: Option<u64>,
 }
 
 /// Why a body was not taken in.
@@ -122,6 +122,7 @@ impl Intake {
             len: self.len,
             sha256: self.sha256.finalize().into(),
             text_bytes: self.text.bytes(),
+            max_output_tokens: self.text.max_output_tokens(),
         }
     }
 }

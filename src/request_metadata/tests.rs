@@ -13,6 +13,7 @@ fn taken(body: &[u8], step: usize) -> RequestBody {
         len: body.len().try_into().unwrap(),
         sha256: Sha256::digest(body).into(),
         text_bytes: 7,
+        max_output_tokens: None,
     }
 }
 

@@ -1,6 +1,9 @@
-//! Counts the text in a JSON document that passes by, for estimates.
+//! Counts the text in a JSON document that passes by, and finds the limit that it sets to a model's output: for estimates.
+
+mod output_limit;
 
 use memchr::memchr2;
+use output_limit::OutputLimit;
 
 /// Keys whose strings are text that a model reads or writes.
 const KEYS: [&[u8]; 15] = [
@@ -21,8 +24,8 @@ const KEYS: [&[u8]; 15] = [
     b"input",
 ];
 
-/// The length of the longest of `KEYS`, in bytes.
-const LONGEST_KEY: usize = 10;
+/// The length of the longest key that is looked for, in bytes.
+const LONGEST_KEY: usize = output_limit::LONGEST_NAME;
 
 /// Levels of nesting that are told apart; what lies deeper is not counted.
 const MAX_DEPTH: u32 = 128;
@@ -41,6 +44,7 @@ pub struct TextCounter {
     /// One bit per level: whether a string directly in it is text.
     texts: u128,
     key: Key,
+    limit: OutputLimit,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -91,8 +95,9 @@ impl Key {
         self.len = end;
     }
 
-    fn names_text(&self) -> bool {
-        self.bytes.get(..self.len).is_some_and(|key| KEYS.contains(&key))
+    /// Returns it; nothing where it is too long.
+    fn name(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 }
 
@@ -115,10 +120,18 @@ impl TextCounter {
         self.bytes
     }
 
+    /// Returns the most output tokens that a JSON request allows, where it says so.
+    pub fn max_output_tokens(&self) -> Option<u64> {
+        self.limit.stated()
+    }
+
     /// Goes on to the next string.
     fn between<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
         let mut rest = piece.iter();
         for byte in rest.by_ref() {
+            if self.limit.is_due() {
+                self.limit.take(*byte);
+            }
             match byte {
                 b'"' => {
                     self.begin_string();
@@ -168,8 +181,9 @@ impl TextCounter {
             return rest;
         }
         if good_for == Use::Name {
-            let bit = self.bit();
-            self.texts = if self.key.names_text() { self.texts | bit } else { self.texts & !bit };
+            let (bit, name) = (self.bit(), self.key.name());
+            self.texts = if KEYS.contains(&name) { self.texts | bit } else { self.texts & !bit };
+            self.limit.name(name);
         }
         self.place = Place::Value;
         rest
