@@ -76,6 +76,7 @@ class Target:
 
 TARGETS = [
     *[Target(case, "CPU per request, to nginx's", "cpu_to_nginx", 1.2) for case in ("c1", "c32", "c128")],
+    Target("c32", "CPU per request of LiteLLM's, to its", "litellm_to_cpu", 500, at_least=True),
     *[Target(case, "requests per second, to nginx's", "rate_to_nginx", 0.8, at_least=True)
       for case in ("c32-shared", "c128-shared")],
     Target("c1", "added p50, us", "added_p50_us", 60),

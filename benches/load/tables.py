@@ -10,7 +10,8 @@ TIMES = [(f"{name}, us", f"{key}_us", "{:,.0f}") for name, key in (("p50", "p50"
 ADDED = [(f"added {name}", f"added_{key}_us", "{:,.0f}")
          for name, key in (("p50", "p50"), ("p99", "p99"), ("p99.9", "p999"))]
 PEAK = ("RSS, MiB", "peak_mib", "{:.1f}")
-CALLS = [RATE, ("to nginx's", "rate_to_nginx", "{:.2f}"), CPU, CPU_RATIO, *TIMES, *ADDED, PEAK]
+CALLS = [RATE, ("to nginx's", "rate_to_nginx", "{:.2f}"), CPU, CPU_RATIO,
+         ("LiteLLM's to it", "litellm_to_cpu", "{:,.0f}"), *TIMES, *ADDED, PEAK]
 BODIES = [("MiB per second", "mib_rate", "{:,.0f}"), ("to nginx's", "rate_to_nginx", "{:.2f}"),
           ("to SHA-256's", "rate_to_sha256", "{:.2f}"), CPU, CPU_RATIO, PEAK,
           ("memory per call, bodies", "bodies_per_call", "{:.2f}")]
