@@ -61,12 +61,13 @@ fn migrate(connection: &mut Connection, from: i64) -> Result<(), Fault> {
 
 /// Sets what each connection needs. `FULL` makes a commit survive a loss of power: the journal's copy of its records is
 /// deleted next. The write-ahead log is copied into the database every 32 MiB: the pages that every transaction changes
-/// are copied the less often.
+/// are copied the less often. Records are added at the end, so more pages in memory than a few transactions change would
+/// only lie there.
 fn settle(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 4000;
-         PRAGMA cache_size = -16384;
+         PRAGMA cache_size = -4096;
          PRAGMA temp_store = MEMORY;",
     )
 }
