@@ -68,6 +68,14 @@ struct Shared {
     errors: AtomicU64,
 }
 
+/// What one transaction moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Load {
+    records: usize,
+    /// Whether these are a full batch, or leave more than they are.
+    is_behind: bool,
+}
+
 /// What the thread works with.
 struct Work {
     reader: Reader,
@@ -146,7 +154,7 @@ impl Work {
                 Ok(moved) => {
                     pause = FIRST_PAUSE;
                     self.retain();
-                    (moved == 0, if moved == MAX_RECORDS { Duration::ZERO } else { PACE })
+                    (moved.records == 0, if moved.is_behind { Duration::ZERO } else { PACE })
                 }
                 Err(error) => {
                     self.failed(&error, pause);
@@ -163,16 +171,21 @@ impl Work {
         }
     }
 
-    /// Moves one transaction's worth, and returns how many records that was.
-    fn drain(&mut self) -> Result<usize, DrainError> {
+    /// Moves one transaction's worth.
+    fn drain(&mut self) -> Result<Load, DrainError> {
         let batch = self.reader.next_batch(MAX_RECORDS, MAX_BYTES)?;
-        if !batch.records.is_empty() {
-            let mut manners = Manners::new(Arc::clone(&self.shared), self.clock, batch.records.len());
-            self.store()?.append_with_breaks(&batch.records, &mut || manners.between_records())?;
+        let records = batch.records.len();
+        if records == 0 {
+            self.reader.confirm(batch);
+            return Ok(Load { records, is_behind: false });
         }
-        let moved = batch.records.len();
+        // Large records fill a batch before they are many.
+        let is_behind = records >= MAX_RECORDS || self.reader.left_by(&batch) > records;
+        let load = Load { records, is_behind };
+        let mut manners = Manners::new(Arc::clone(&self.shared), self.clock, load);
+        self.store()?.append_with_breaks(&batch.records, &mut || manners.between_records())?;
         self.reader.confirm(batch);
-        Ok(moved)
+        Ok(load)
     }
 
     fn store(&mut self) -> Result<&mut dyn Store, StoreError> {
@@ -226,9 +239,9 @@ struct Manners {
 }
 
 impl Manners {
-    /// Of a thread that adds so many records. A full batch says that it is behind already.
-    fn new(shared: Arc<Shared>, clock: Clock, batch: usize) -> Self {
-        Self { shared, clock, began: clock.instant(), is_hurried: batch >= MAX_RECORDS, records: 0 }
+    /// Of a thread that adds so much, and may be behind already.
+    fn new(shared: Arc<Shared>, clock: Clock, load: Load) -> Self {
+        Self { shared, clock, began: clock.instant(), is_hurried: load.is_behind, records: 0 }
     }
 
     fn between_records(&mut self) {
@@ -274,12 +287,13 @@ mod tests {
     use super::super::store::{Grain, RecordFilter, Rerated, Slice, Span, samples};
     use super::*;
     use crate::domain::Record;
+    use std::path::Path;
     use time::OffsetDateTime;
 
     /// Tells whether a batch is hurried that began so long ago, in a gateway that stops or does not.
-    fn is_hurried(batch: usize, since: Duration, deadline: Option<Instant>) -> bool {
+    fn is_hurried(load: Load, since: Duration, deadline: Option<Instant>) -> bool {
         let shared = Arc::new(Shared { deadline: Mutex::new(deadline), ..Shared::default() });
-        let mut manners = Manners::new(shared, Clock::system(), batch);
+        let mut manners = Manners::new(shared, Clock::system(), load);
         manners.began = manners.began.checked_sub(since).unwrap();
         (0..RECORDS_AT_ONCE).for_each(|_| manners.between_records());
         manners.is_hurried
@@ -288,10 +302,11 @@ mod tests {
     #[test]
     fn calls_go_first_until_records_fall_behind() {
         let (new, old) = (Duration::ZERO, MOST_PATIENCE + Duration::from_millis(1));
-        assert!(!is_hurried(MAX_RECORDS - 1, new, None));
-        assert!(is_hurried(MAX_RECORDS, new, None), "a full batch");
-        assert!(is_hurried(1, old, None), "a batch that takes too long");
-        assert!(is_hurried(1, new, Some(Clock::system().instant())), "a gateway that stops");
+        let load = Load { records: 1, is_behind: false };
+        assert!(!is_hurried(load, new, None));
+        assert!(is_hurried(Load { is_behind: true, ..load }, new, None), "behind");
+        assert!(is_hurried(load, old, None), "a batch that takes too long");
+        assert!(is_hurried(load, new, Some(Clock::system().instant())), "a gateway that stops");
     }
 
     /// A store that takes what it gets. When it is first told to forget what is old, right before the drainer pauses, a call
@@ -342,14 +357,37 @@ mod tests {
         let (shared, clock) = (Arc::new(Shared::default()), Clock::system());
         let (records, moved) = mpsc::channel();
         let late = Late { journal: started.journal, shared: Arc::clone(&shared), records };
-        let destination = Destination {
-            store: StoreUrl::Sqlite(folder.path().join("none.db")),
+        let (reader, store): (_, Option<Box<dyn Store>>) = (started.reader, Some(Box::new(late)));
+        let destination = destination(folder.path());
+        Work { reader, destination, store, shared, clock, retention_due: clock.instant() }.run();
+        assert_eq!(moved.iter().sum::<usize>(), 1);
+    }
+
+    fn destination(folder: &Path) -> Destination {
+        Destination {
+            store: StoreUrl::Sqlite(folder.join("ledger.db")),
             label_keys: Vec::new(),
             keep_records: Some(Duration::from_hours(24)),
             keep_rollups: None,
-        };
-        let (reader, store): (_, Option<Box<dyn Store>>) = (started.reader, Some(Box::new(late)));
-        Work { reader, destination, store, shared, clock, retention_due: clock.instant() }.run();
-        assert_eq!(moved.iter().sum::<usize>(), 1);
+        }
+    }
+
+    #[test]
+    fn a_batch_of_few_large_records_is_behind_where_it_leaves_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let started = Journal::start(folder.path(), Settings::default(), &mut |_| unreachable!()).unwrap();
+        for number in 0..24 {
+            let labels = [("note".to_owned(), "x".repeat(1 << 20))].into();
+            let record = Record { labels, ..samples::plain(number, number) };
+            started.journal.closing(None, Box::new(record));
+        }
+        let (shared, clock) = (Arc::new(Shared::default()), Clock::system());
+        let (reader, destination) = (started.reader, destination(folder.path()));
+        let mut work =
+            Work { reader, destination, store: None, shared, clock, retention_due: clock.instant() };
+        let looks = std::iter::repeat_with(|| work.drain().unwrap()).take(5);
+        let found: Vec<_> = looks.map(|load| (load.records, load.is_behind)).collect();
+        // 7 from memory, 8 where the last one fills it.
+        assert_eq!(found, [(7, true), (8, true), (8, false), (1, false), (0, false)]);
     }
 }

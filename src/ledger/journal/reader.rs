@@ -93,6 +93,12 @@ impl Reader {
         Ok(batch)
     }
 
+    /// Returns how many records the journal has besides those of a batch that is not confirmed.
+    pub fn left_by(&self, batch: &Batch) -> usize {
+        let pending = usize::try_from(self.shared.lock().pending).unwrap_or(usize::MAX);
+        pending.saturating_sub(batch.records.len())
+    }
+
     /// Takes from memory what follows on what is confirmed. What was taken and handed out, but not confirmed, is read
     /// from the files.
     fn take_fresh(&mut self) {
