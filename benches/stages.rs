@@ -118,6 +118,7 @@ fn stamp(criterion: &mut Criterion) {
                 sha256: [0; 32],
                 text_bytes: 0,
                 max_output_tokens: None,
+                waited: Duration::ZERO,
             };
             let put = |mut body: RequestBody| {
                 runtime.block_on(stamp.body(&mut body)).unwrap();

@@ -57,7 +57,7 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, Response, Uri};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use time::OffsetDateTime;
 
 /// The gateway: takes requests of the Bedrock runtime and answers them with upstream's answers.
@@ -110,15 +110,7 @@ struct Asked<'a> {
     target: Target<'a>,
     caller: Caller,
     /// The body, where it had to be there first.
-    taken: Option<Taken>,
-}
-
-/// A request's body.
-#[derive(Debug)]
-struct Taken {
-    body: RequestBody,
-    /// How long it was waited for.
-    waited: Duration,
+    taken: Option<RequestBody>,
 }
 
 impl Gateway {
@@ -182,7 +174,7 @@ impl Gateway {
         snapshot: &Snapshot,
         path_service: Option<&str>,
         body: &mut impl Unread,
-    ) -> Result<(Caller, Option<Taken>), (Option<ServiceName>, GatewayError)> {
+    ) -> Result<(Caller, Option<RequestBody>), (Option<ServiceName>, GatewayError)> {
         let nobody = |error: GatewayError| (None, error);
         let (headers, peer) = (&received.headers, received.line.peer());
         let shown = Shown { headers, path_service, peer, at: received.started_at };
@@ -195,7 +187,7 @@ impl Gateway {
             query: received.uri.query().unwrap_or_default(),
             authority: received.uri.authority().map(Authority::as_str),
             headers,
-            body_sha256: &taken.body.sha256,
+            body_sha256: &taken.sha256,
         };
         let unsigned = snapshot.config.identity.allow_unsigned_payload;
         let payload = if unsigned { Payload::MayBeUnsigned } else { Payload::Signed };
@@ -209,11 +201,9 @@ impl Gateway {
         headers: &HeaderMap,
         snapshot: &Snapshot,
         body: &mut impl Unread,
-    ) -> Result<Taken, GatewayError> {
-        let began_waiting = self.clock.instant();
-        let body = intake::read(headers, body, snapshot.config.listen.body_limit_bytes).await?;
-        let waited = self.clock.instant().duration_since(began_waiting);
-        Ok(Taken { body, waited })
+    ) -> Result<RequestBody, GatewayError> {
+        let limit = snapshot.config.listen.body_limit_bytes;
+        Ok(intake::read(headers, body, limit, self.clock).await?)
     }
 
     /// Takes a service's call through the stages. What fails before it goes upstream is refused and has no record.
@@ -237,7 +227,7 @@ impl Gateway {
             found => found?,
         };
         scope::check_model(key, route.policy_model())?;
-        let Taken { mut body, waited } = match taken {
+        let mut body = match taken {
             Some(taken) => taken,
             None => self.take_in(&received.headers, snapshot, body).await?,
         };
@@ -270,7 +260,7 @@ impl Gateway {
         };
         let request = self.forward.sign(outgoing).await?;
         if let Some(metrics) = route.metrics.operation(operation) {
-            let own = self.clock.instant().duration_since(received.started).saturating_sub(waited);
+            let own = self.clock.instant().duration_since(received.started).saturating_sub(body.waited);
             metrics.overhead.observe(own.as_secs_f64());
         }
         let exchange = Exchange::open(call, Arc::clone(&self.recorder), self.clock).await?;

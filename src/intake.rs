@@ -4,16 +4,21 @@ pub(crate) mod members;
 mod model;
 mod pieces;
 
+use crate::clock::Clock;
 use crate::tap::TextCounter;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 pub(crate) use model::model_id;
 use pieces::Pieces;
 use sha2::{Digest, Sha256};
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// How long a client may leave a body unfinished without sending a byte.
 const STALL_LIMIT: Duration = Duration::from_mins(1);
@@ -37,6 +42,8 @@ pub struct RequestBody {
     pub text_bytes: u64,
     /// The most output tokens that it allows, where it says so.
     pub max_output_tokens: Option<u64>,
+    /// How long nothing of it was there to be taken in.
+    pub waited: Duration,
 }
 
 /// Why a body was not taken in.
@@ -72,27 +79,19 @@ pub async fn read(
     headers: &HeaderMap,
     body: &mut impl Unread,
     limit: u64,
+    clock: Clock,
 ) -> Result<RequestBody, IntakeError> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|declared| declared > limit) {
         return Err(IntakeError::TooLarge { limit });
     }
     let mut taken = Intake::default();
-    while let Some(frame) = next_frame(body).await? {
+    while let Some(frame) = taken.next_frame(body, STALL_LIMIT, clock).await? {
         if let Ok(piece) = frame.into_data() {
             taken.push(piece, limit)?;
         }
     }
     Ok(taken.finish())
-}
-
-async fn next_frame(body: &mut impl Unread) -> Result<Option<http_body::Frame<Bytes>>, IntakeError> {
-    match tokio::time::timeout(STALL_LIMIT, body.frame()).await {
-        Ok(Some(Ok(frame))) => Ok(Some(frame)),
-        Ok(Some(Err(_))) => Err(IntakeError::Broken),
-        Ok(None) => Ok(None),
-        Err(_) => Err(IntakeError::Stalled),
-    }
 }
 
 /// A body as far as it came.
@@ -102,9 +101,30 @@ struct Intake {
     len: u64,
     sha256: Sha256,
     text: TextCounter,
+    waited: Duration,
 }
 
 impl Intake {
+    /// Returns what comes next of a body. What is there already, as most bodies are, takes neither timer nor clock.
+    async fn next_frame(
+        &mut self,
+        body: &mut impl Unread,
+        patience: Duration,
+        clock: Clock,
+    ) -> Result<Option<Frame<Bytes>>, IntakeError> {
+        let mut next = body.frame();
+        let frame = match poll_fn(|context| Poll::Ready(next.poll_unpin(context))).await {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                let began = clock.instant();
+                let frame = timeout(patience, next).await.map_err(|_| IntakeError::Stalled)?;
+                self.waited += clock.instant().duration_since(began);
+                frame
+            }
+        };
+        frame.transpose().map_err(|_| IntakeError::Broken)
+    }
+
     fn push(&mut self, piece: Bytes, limit: u64) -> Result<(), IntakeError> {
         self.len = self.len.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         if self.len > limit {
@@ -123,6 +143,7 @@ impl Intake {
             sha256: self.sha256.finalize().into(),
             text_bytes: self.text.bytes(),
             max_output_tokens: self.text.max_output_tokens(),
+            waited: self.waited,
         }
     }
 }
@@ -140,5 +161,58 @@ pub async fn discard(mut body: impl Unread) {
         }
     };
     // Past the time, the connection is closed on whoever still sends.
-    let _ = tokio::time::timeout(DISCARD_TIMEOUT, all).await;
+    let _ = timeout(DISCARD_TIMEOUT, all).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{Full, StreamBody};
+    use std::convert::Infallible;
+    use tokio::sync::mpsc;
+
+    const LIMIT: u64 = 1 << 10;
+
+    #[test]
+    fn what_is_there_is_not_waited_for() {
+        // Nor is there a runtime, which a timer would need.
+        let mut body = Full::from("{}");
+        let taken =
+            read(&HeaderMap::new(), &mut body, LIMIT, Clock::system()).now_or_never().unwrap().unwrap();
+        assert_eq!((taken.len, taken.waited), (2, Duration::ZERO));
+    }
+
+    /// Returns a body, and what sends its pieces.
+    fn body_to_come() -> (mpsc::UnboundedSender<&'static str>, impl Unread) {
+        let (sender, mut pieces) = mpsc::unbounded_channel();
+        let frames = futures_util::stream::poll_fn(move |context| {
+            let piece = pieces.poll_recv(context);
+            piece.map(|piece: Option<&str>| Some(Ok::<_, Infallible>(Frame::data(Bytes::from(piece?)))))
+        });
+        (sender, StreamBody::new(frames))
+    }
+
+    #[tokio::test]
+    async fn what_comes_later_is_waited_for() {
+        let (sender, mut body) = body_to_come();
+        let (headers, began) = (HeaderMap::new(), Clock::system().instant());
+        let send = async {
+            for piece in ["{", "}"] {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                sender.send(piece).unwrap();
+            }
+            drop(sender);
+        };
+        let (taken, ()) = tokio::join!(read(&headers, &mut body, LIMIT, Clock::system()), send);
+        let (taken, all) = (taken.unwrap(), Clock::system().instant().duration_since(began));
+        assert_eq!(taken.len, 2);
+        assert!(taken.waited >= Duration::from_millis(10) && taken.waited <= all, "{taken:?}");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_come_is_given_up() {
+        let (_sender, mut body) = body_to_come();
+        let next = Intake::default().next_frame(&mut body, Duration::from_millis(1), Clock::system()).await;
+        assert_eq!(next.unwrap_err(), IntakeError::Stalled);
+    }
 }

@@ -170,7 +170,7 @@ fn intake(runtime: &Runtime) -> Box<dyn FnMut() + '_> {
     Box::new(move || {
         let _within = runtime.enter();
         let mut body = Full::new(body.clone());
-        let read = intake::read(&HeaderMap::new(), &mut body, 1 << 20).now_or_never();
+        let read = intake::read(&HeaderMap::new(), &mut body, 1 << 20, Clock::system()).now_or_never();
         drop(black_box(read.unwrap().unwrap()));
     })
 }

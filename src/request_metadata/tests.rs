@@ -14,6 +14,7 @@ fn taken(body: &[u8], step: usize) -> RequestBody {
         sha256: Sha256::digest(body).into(),
         text_bytes: 7,
         max_output_tokens: None,
+        waited: std::time::Duration::ZERO,
     }
 }
 
