@@ -206,7 +206,7 @@ mod tests {
         let (taken, ()) = tokio::join!(read(&headers, &mut body, LIMIT, Clock::system()), send);
         let (taken, all) = (taken.unwrap(), Clock::system().instant().duration_since(began));
         assert_eq!(taken.len, 2);
-        assert!(taken.waited >= Duration::from_millis(10) && taken.waited <= all, "{taken:?}");
+        assert!(!taken.waited.is_zero() && taken.waited <= all, "{taken:?}");
     }
 
     #[tokio::test]
