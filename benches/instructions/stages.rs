@@ -78,7 +78,7 @@ impl Parts {
             ("identify: service key", self.identify(fixtures::by_key())),
             ("identify: signature, verified", self.verify()),
             ("route", self.route()),
-            ("intake, 1 KiB", intake(runtime)),
+            ("intake, 1 KiB", intake()),
             ("headers, signature, head", self.outgoing(runtime)),
             ("tap: Converse, 1 KiB", tap_body()),
             ("tap: ConverseStream, 20 events", tap_stream()),
@@ -165,10 +165,9 @@ impl Parts {
     }
 }
 
-fn intake(runtime: &Runtime) -> Box<dyn FnMut() + '_> {
+fn intake() -> Box<dyn FnMut()> {
     let body = Bytes::from(fixtures::request());
     Box::new(move || {
-        let _within = runtime.enter();
         let mut body = Full::new(body.clone());
         let read = intake::read(&HeaderMap::new(), &mut body, 1 << 20, Clock::system()).now_or_never();
         drop(black_box(read.unwrap().unwrap()));

@@ -76,6 +76,13 @@ struct Load {
     is_behind: bool,
 }
 
+impl Load {
+    /// Of so many records, where so many are left. Large records fill a batch before they are many.
+    fn of(records: usize, left: usize) -> Self {
+        Self { records, is_behind: records >= MAX_RECORDS || left > records }
+    }
+}
+
 /// What the thread works with.
 struct Work {
     reader: Reader,
@@ -174,14 +181,11 @@ impl Work {
     /// Moves one transaction's worth.
     fn drain(&mut self) -> Result<Load, DrainError> {
         let batch = self.reader.next_batch(MAX_RECORDS, MAX_BYTES)?;
-        let records = batch.records.len();
-        if records == 0 {
+        if batch.records.is_empty() {
             self.reader.confirm(batch);
-            return Ok(Load { records, is_behind: false });
+            return Ok(Load::of(0, 0));
         }
-        // Large records fill a batch before they are many.
-        let is_behind = records >= MAX_RECORDS || self.reader.left_by(&batch) > records;
-        let load = Load { records, is_behind };
+        let load = Load::of(batch.records.len(), self.reader.left_by(&batch));
         let mut manners = Manners::new(Arc::clone(&self.shared), self.clock, load);
         self.store()?.append_with_breaks(&batch.records, &mut || manners.between_records())?;
         self.reader.confirm(batch);
@@ -302,11 +306,13 @@ mod tests {
     #[test]
     fn calls_go_first_until_records_fall_behind() {
         let (new, old) = (Duration::ZERO, MOST_PATIENCE + Duration::from_millis(1));
-        let load = Load { records: 1, is_behind: false };
-        assert!(!is_hurried(load, new, None));
-        assert!(is_hurried(Load { is_behind: true, ..load }, new, None), "behind");
-        assert!(is_hurried(load, old, None), "a batch that takes too long");
-        assert!(is_hurried(load, new, Some(Clock::system().instant())), "a gateway that stops");
+        let few = Load::of(1, 1);
+        assert!(!is_hurried(few, new, None));
+        assert!(!is_hurried(Load::of(MAX_RECORDS - 1, 0), new, None));
+        assert!(is_hurried(Load::of(MAX_RECORDS, 0), new, None), "a full batch");
+        assert!(is_hurried(Load::of(1, 2), new, None), "a batch that leaves more than it has");
+        assert!(is_hurried(few, old, None), "a batch that takes too long");
+        assert!(is_hurried(few, new, Some(Clock::system().instant())), "a gateway that stops");
     }
 
     /// A store that takes what it gets. When it is first told to forget what is old, right before the drainer pauses, a call

@@ -76,8 +76,7 @@ impl Reader {
         if self.fresh.hand_out(max_records, &mut batch) {
             return Ok(batch);
         }
-        let pending = usize::try_from(self.shared.lock().pending).unwrap_or(usize::MAX);
-        batch.records.reserve(pending.min(max_records));
+        batch.records.reserve(self.pending().min(max_records));
         let mut room = max_bytes;
         while batch.records.len() < max_records && room > 0 {
             let Some(piece) = self.shared.lock().piece(&mut batch.end) else { break };
@@ -95,8 +94,11 @@ impl Reader {
 
     /// Returns how many records the journal has besides those of a batch that is not confirmed.
     pub fn left_by(&self, batch: &Batch) -> usize {
-        let pending = usize::try_from(self.shared.lock().pending).unwrap_or(usize::MAX);
-        pending.saturating_sub(batch.records.len())
+        self.pending().saturating_sub(batch.records.len())
+    }
+
+    fn pending(&self) -> usize {
+        usize::try_from(self.shared.lock().pending).unwrap_or(usize::MAX)
     }
 
     /// Takes from memory what follows on what is confirmed. What was taken and handed out, but not confirmed, is read
