@@ -6,6 +6,7 @@ mod pieces;
 
 use crate::clock::Clock;
 use crate::tap::TextCounter;
+use crate::turn::Turn;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::HeaderMap;
@@ -89,13 +90,12 @@ pub async fn read(
     if declared.is_some_and(|declared| declared > limit) {
         return Err(IntakeError::TooLarge { limit });
     }
-    let (mut taken, mut turn) = (Intake::default(), 0_usize);
+    let (mut taken, mut turn) = (Intake::default(), Turn::of(TURN));
     while let Some(frame) = taken.next_frame(body, STALL_LIMIT, clock).await? {
         let Ok(piece) = frame.into_data() else { continue };
-        turn = turn.saturating_add(piece.len());
+        let is_turn_over = turn.is_over_after(piece.len());
         taken.push(piece, limit)?;
-        if turn >= TURN {
-            turn = 0;
+        if is_turn_over {
             yield_now().await;
         }
     }
@@ -158,10 +158,13 @@ impl Intake {
 
 /// Reads a refused body away, within bounds: closing on a client that still sends would cost it the answer.
 pub async fn discard(mut body: impl Unread) {
-    let mut discarded = 0_u64;
+    let (mut discarded, mut turn) = (0_u64, Turn::of(TURN));
     let all = async {
         while let Some(Ok(frame)) = body.frame().await {
             let len = frame.data_ref().map_or(0, Bytes::len);
+            if turn.is_over_after(len) {
+                yield_now().await;
+            }
             discarded = discarded.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
             if discarded > DISCARD_LIMIT_BYTES {
                 return;

@@ -52,4 +52,5 @@ mod sigv4;
 pub mod simulator;
 pub mod tap;
 pub mod telemetry;
+mod turn;
 pub mod vault;

@@ -6,6 +6,7 @@ use super::standing::Standing;
 use crate::http1::framing::Malformed;
 use crate::http1::make_room;
 use crate::metrics::End;
+use crate::turn::{Turn, give_way};
 use bytes::{Buf, BytesMut};
 use http::StatusCode;
 use hyper_rustls::MaybeHttpsStream;
@@ -27,6 +28,10 @@ const ROOM: usize = 4 << 10;
 /// Room for a read: it doubles while reads fill it, and halves while they leave most of it empty.
 const MIN_ROOM: usize = 1 << 10;
 const MAX_ROOM: usize = 256 << 10;
+
+/// How much of a request is written before other calls have their turn, in bytes: less costs more, since long bodies that
+/// go by turns push one another out of the caches.
+pub(super) const TURN: usize = 1 << 20;
 
 /// The most interim answers (1xx) before an answer; Bedrock sends none.
 const MAX_INTERIM: u32 = 16;
@@ -121,9 +126,14 @@ impl Connection {
 
     /// Writes as much of a request as the connection takes. After an error there may still be an answer to read.
     pub(super) fn poll_send(&mut self, context: &mut Context<'_>, request: &mut Outbound) -> io::Result<()> {
+        let mut turn = Turn::of(TURN);
         while request.has_remaining() {
             match poll_write_buf(Pin::new(&mut self.io), context, request) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) if turn.is_over_after(count) => {
+                    give_way(context);
+                    break;
+                }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
                     // TLS may have written before it failed.

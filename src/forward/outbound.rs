@@ -1,6 +1,7 @@
 //! A request on its way out, as the bytes that go on the wire.
 
 use super::WirePath;
+use super::connection::TURN;
 use bytes::{Buf, Bytes};
 use http::Method;
 use std::io::{IoSlice, Write};
@@ -75,11 +76,15 @@ impl Buf for Outbound {
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let mut filled = 0;
+        let (mut filled, mut bytes) = (0, 0_usize);
         let buffers = [&self.next].into_iter().chain(self.others.as_slice());
         for (slice, buffer) in slices.iter_mut().zip(buffers.filter(|buffer| !buffer.is_empty())) {
             *slice = IoSlice::new(buffer);
             filled += 1;
+            bytes = bytes.saturating_add(buffer.len());
+            if bytes >= TURN {
+                break;
+            }
         }
         filled
     }

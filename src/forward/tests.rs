@@ -1,16 +1,19 @@
 //! Connections over sockets: which name leads where, and how many are kept for how long.
 
+use super::connection::TURN;
 use super::dial::Dialer;
 use super::outbound::RequestHead;
 use super::{Client, Endpoint, Outbound};
 use crate::clock::Clock;
 use crate::config::{Egress, Upstream};
 use crate::metrics::Metrics;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::{HeaderValue, Method, Uri};
 use http_body_util::BodyExt;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -53,6 +56,24 @@ async fn call(client: &Client, endpoint: &Arc<Endpoint>) -> Bytes {
     let head = RequestHead::new(&Method::GET, &"/".to_owned().into(), None);
     let request = Outbound::new(head, Vec::new());
     client.call(endpoint, request).await.unwrap().into_body().collect().await.unwrap().to_bytes()
+}
+
+#[tokio::test]
+async fn a_long_body_lets_other_calls_go_between() {
+    let address = serve("127.0.0.2:0").await;
+    let (client, endpoint) = (client(|_| {}, Dialer::default()), endpoint(&format!("http://{address}")));
+    let mut connection = client.open(&endpoint).await.unwrap();
+    let body = vec![Bytes::from(vec![b' '; TURN / 4]); 64];
+    let mut request = Outbound::new(RequestHead::new(&Method::PUT, &"/".to_owned().into(), None), body);
+    let mut before = request.remaining();
+    poll_fn(|context| {
+        connection.poll_send(context, &mut request).unwrap();
+        // A turn is over once it has lasted too long, by a write at most, which ends with the buffer that fills a turn.
+        assert!(before - request.remaining() < TURN * 9 / 4, "{} at once", before - request.remaining());
+        before = request.remaining();
+        if request.is_out { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -2,10 +2,14 @@
 
 use super::answer::{Framing, Outbox};
 use super::connection::Connection;
-use bytes::Bytes;
+use crate::turn::{Turn, give_way};
+use bytes::{Buf, Bytes};
 use http_body::Body;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+/// How much of a body is sent, and looked through for its usage on the way, before other calls have their turn, in bytes.
+const TURN: usize = 256 << 10;
 
 /// Writes out a body behind its head, as it comes; what is there at the same time goes out together.
 pub(super) struct Sending<'a, B> {
@@ -74,9 +78,10 @@ where
     type Output = Result<(), NotSent>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
+        let (this, mut turn) = (&mut *self, Turn::of(TURN));
         loop {
             let taken = this.poll_take(context);
+            let is_turn_over = turn.is_over_after(this.outbox.remaining());
             // Also of a body that was cut: what was handed on is to be seen.
             if ready!(this.connection.poll_write(context, this.outbox)).is_err() {
                 return Poll::Ready(Err(NotSent));
@@ -84,6 +89,10 @@ where
             match (&this.rest, taken) {
                 (Rest::Taken, _) => return Poll::Ready(Ok(())),
                 (Rest::Cut, _) => return Poll::Ready(Err(NotSent)),
+                (Rest::Open(_), Poll::Ready(())) if is_turn_over => {
+                    give_way(context);
+                    return Poll::Pending;
+                }
                 (Rest::Open(_), Poll::Ready(())) => {}
                 (Rest::Open(_), Poll::Pending) => {
                     return this.connection.poll_gone(context).map(|()| Err(NotSent));
@@ -105,6 +114,7 @@ mod tests {
     use http::{Method, Response, Version};
     use http_body::Frame;
     use std::collections::VecDeque;
+    use std::future::poll_fn;
     use std::time::Duration;
     use tokio::io::AsyncReadExt;
     use tokio::net::{TcpSocket, TcpStream};
@@ -134,6 +144,11 @@ mod tests {
         let [listening, calling] = [(); 2].map(|()| TcpSocket::new_v4().unwrap());
         listening.set_send_buffer_size(4096).unwrap();
         calling.set_recv_buffer_size(4096).unwrap();
+        connected(listening, calling).await
+    }
+
+    /// Connects two sockets, and returns a client and the other end.
+    async fn connected(listening: TcpSocket, calling: TcpSocket) -> (TcpStream, Connection) {
         listening.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = listening.listen(1).unwrap();
         let client = calling.connect(listener.local_addr().unwrap()).await.unwrap();
@@ -170,6 +185,27 @@ mod tests {
         let (sent, seen) = send(None, None).await;
         assert_eq!(sent, Ok(()));
         assert!(seen.ends_with(b"b\r\n0\r\n\r\n"));
+    }
+
+    #[tokio::test]
+    async fn a_long_body_that_is_there_lets_other_calls_go_between() {
+        let (mut client, mut connection) =
+            connected(TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap()).await;
+        let (mut outbox, pieces) = (Outbox::default(), vec![Bytes::from(vec![b'a'; TURN / 4]); 32]);
+        let mut sending =
+            Sending::new(&mut connection, &mut outbox, Framing::UntilClose, Told(pieces.into(), None));
+        let mut turns = 0;
+        let sent = poll_fn(|context| {
+            let left = |rest: &Rest<Told>| if let Rest::Open(body) = rest { body.0.len() } else { 0 };
+            let before = left(&sending.rest);
+            let polled = Pin::new(&mut sending).poll(context);
+            assert!(before - left(&sending.rest) <= 4, "more than a turn at once");
+            turns += 1;
+            polled
+        });
+        let mut seen = vec![0; 8 * TURN];
+        let (sent, read) = tokio::join!(sent, client.read_exact(&mut seen));
+        assert!(sent == Ok(()) && read.is_ok() && turns >= 8, "{turns}");
     }
 
     #[tokio::test]
