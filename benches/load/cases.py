@@ -20,6 +20,8 @@ class Case:
     every_ms: int = 0
     # Whether the proxy has a core of its own, and load and upstream the other; or everybody any.
     pinned: bool = True
+    # How long the bodies are of calls that two more connections make meanwhile, which are not in the figures; 0 is none.
+    beside: int = 0
     # Whether the bench's own client makes the calls, which sees an answer's first byte, rather than wrk.
     first_byte: bool = False
     # How many calls on each connection syscalls are counted over, and allocations; 0 is not at all.
@@ -46,6 +48,8 @@ CASES = [
     Case("c128", "Converse, 1 KiB, 128 connections", 128, counted=100),
     Case("c32-shared", "Converse, 1 KiB, 32 connections, cores shared", 32, pinned=False),
     Case("c128-shared", "Converse, 1 KiB, 128 connections, cores shared", 128, pinned=False),
+    Case("beside", "Converse, 1 KiB, 8 connections, beside 20 MiB on 2, cores shared", 8, pinned=False,
+         beside=20 * MIB),
     Case("burst", "ConverseStream, 20 events at once, 32 connections", 32, "converse-stream", events=20,
          counted=100, counted_slowly=20),
     Case("first-byte", "ConverseStream, 20 events at once, 1 connection", 1, "converse-stream", events=20,

@@ -22,14 +22,33 @@ def write_body(path, size):
     path.write_text(body((PASSAGE * (room // len(PASSAGE) + 1))[:room]))
 
 
-def with_wrk(processes, running, case, body, seconds):
-    """Has wrk make calls for so long; returns its figures."""
-    threads = 1 if case.pinned else min(2, case.connections)
-    command = [find("wrk"), f"-t{threads}", f"-c{case.connections}", f"-d{seconds}s", "--timeout", "60s",
+def start_wrk(processes, running, case, connections, body, seconds):
+    """Has wrk make calls on so many connections, for so long."""
+    threads = 1 if case.pinned else min(2, connections)
+    command = [find("wrk"), f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s",
                "-s", os.path.join(os.path.dirname(__file__), "post.lua"), running.url(case.operation)]
     env = {"BODY": str(body), "HEADERS": "\n".join(running.headers)}
-    figures = finish(processes, processes.start(command, LOAD_CORE if case.pinned else None, env,
-                                                stdout=subprocess.PIPE), seconds + 70)
+    return processes.start(command, LOAD_CORE if case.pinned else None, env, stdout=subprocess.PIPE)
+
+
+def with_wrk(processes, running, case, body, seconds):
+    """Has wrk make calls for so long; returns its figures."""
+    wrk = start_wrk(processes, running, case, case.connections, body, seconds)
+    return whole(processes, finish(processes, wrk, seconds + 70))
+
+
+def beside(processes, running, case, body, seconds):
+    """The same, while two more connections carry bodies of another length."""
+    long_body = processes.folder / f"body-{case.beside}"
+    write_body(long_body, case.beside)
+    others = start_wrk(processes, running, case, 2, long_body, seconds + 1)
+    figures = with_wrk(processes, running, case, body, seconds)
+    whole(processes, finish(processes, others, seconds + 70))
+    return figures
+
+
+def whole(processes, figures):
+    """Returns wrk's figures, of calls that were all answered."""
     if figures["errors"] or not figures["calls"]:
         raise Stop(f"{figures['errors']} of {figures['calls']} calls failed: {processes.last_words()}")
     return figures
@@ -60,12 +79,13 @@ def calls(processes, tools, running, case, body, seconds):
         figures = with_client(processes, tools, running, case, body, 1000 * seconds)
         figures |= figures["first_byte"]
     else:
-        figures = with_wrk(processes, running, case, body, seconds)
+        figures = (beside if case.beside else with_wrk)(processes, running, case, body, seconds)
     settle(running.pids())
     turn = {name: figures[name] for name in ("p50_us", "p99_us", "p999_us")}
     turn["rate"] = figures["calls"] / figures["seconds"]
     if running.process:
-        turn["cpu_us"] = (running.cpu_ns() - before) / 1000 / figures["calls"]
+        if not case.beside:
+            turn["cpu_us"] = (running.cpu_ns() - before) / 1000 / figures["calls"]
         turn["peak_mib"] = running.memory("VmHWM") / MIB
     return turn
 
