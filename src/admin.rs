@@ -1,5 +1,7 @@
 //! The admin plane: metrics and health.
 
+mod scrapes;
+
 use crate::config::AdminToken;
 use crate::domain::Peer;
 use crate::gateway::{ClientLine, Gateway};
@@ -16,6 +18,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use scrapes::Scrapes;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,8 +57,9 @@ pub struct AdminPlane {
 impl AdminPlane {
     /// Returns the plane of a gateway.
     pub(crate) fn new(gateway: Arc<Gateway>, reception: Reception) -> Self {
+        let scrapes = Scrapes::of(Arc::clone(&gateway.metrics));
         let router = Router::new()
-            .route("/metrics", get(metrics))
+            .route("/metrics", get(move |gateway| metrics(gateway, scrapes)))
             .route(HEALTHZ, get(|| async { plain(StatusCode::OK, "ok\n") }))
             .route(READYZ, get(ready))
             .layer(from_fn_with_state(Arc::clone(&gateway), authorize))
@@ -130,7 +134,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(BEARER).then(|| token.trim_ascii())
 }
 
-async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
+async fn metrics(State(gateway): State<Arc<Gateway>>, scrapes: Scrapes) -> Response {
     gateway.metrics.access_log_dropped(gateway.recorder.dropped_lines());
     gateway.forward.client().say(&gateway.metrics);
     if let Some(ledger) = gateway.recorder.ledger() {
@@ -140,7 +144,7 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
         let age = progress.taken_at().map(|at| (gateway.clock.utc() - at).unsigned_abs());
         gateway.metrics.discovery(age, gateway.snapshot.load().catalog.findings());
     }
-    match gateway.metrics.render() {
+    match scrapes.next().await {
         Ok(text) => {
             let mut response = Response::new(text.into());
             response.headers_mut().insert(CONTENT_TYPE, PROMETHEUS_TEXT);

@@ -4,6 +4,7 @@
 
 mod catalog;
 mod cost;
+mod families;
 mod ledger;
 mod route;
 mod stamps;
@@ -16,11 +17,10 @@ use crate::domain::{MissingReason, Money, ServiceName};
 use crate::request_metadata::Stamped;
 use catalog::CatalogFamilies;
 use cost::CostFamily;
+use families::{Families, counter, gauge, histogram};
 use ledger::LedgerFamilies;
 pub use ledger::LedgerState;
-use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
 pub use route::{OperationMetrics, RouteMetrics};
 use stamps::StampFamilies;
 pub use stamps::StampPlace;
@@ -51,7 +51,7 @@ pub const UNKNOWN_SERVICE: &str = "unknown";
 /// All metric families of the gateway.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
+    families: Families,
     calls: CallFamilies,
     usage: UsageFamilies,
     ledger: LedgerFamilies,
@@ -97,7 +97,7 @@ pub enum GoneAction {
 }
 
 impl CallFamilies {
-    fn register(to: &Registry) -> Result<Self, prometheus::Error> {
+    fn register(to: &Families) -> Result<Self, prometheus::Error> {
         Ok(Self {
             requests: counter(
                 to,
@@ -138,7 +138,7 @@ impl CallFamilies {
 }
 
 impl UsageFamilies {
-    fn register(to: &Registry) -> Result<Self, prometheus::Error> {
+    fn register(to: &Families) -> Result<Self, prometheus::Error> {
         Ok(Self {
             tokens: counter(
                 to,
@@ -191,36 +191,36 @@ impl Metrics {
     /// # Errors
     /// Two families of one name: a bug.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
+        let families = Families::default();
         let metrics = Self {
-            calls: CallFamilies::register(&registry)?,
-            usage: UsageFamilies::register(&registry)?,
-            ledger: LedgerFamilies::register(&registry)?,
-            catalog: CatalogFamilies::register(&registry)?,
-            tls: TlsFamilies::register(&registry)?,
-            stamps: StampFamilies::register(&registry)?,
-            upstream: UpstreamFamilies::register(&registry)?,
+            calls: CallFamilies::register(&families)?,
+            usage: UsageFamilies::register(&families)?,
+            ledger: LedgerFamilies::register(&families)?,
+            catalog: CatalogFamilies::register(&families)?,
+            tls: TlsFamilies::register(&families)?,
+            stamps: StampFamilies::register(&families)?,
+            upstream: UpstreamFamilies::register(&families)?,
             rejected: counter(
-                &registry,
+                &families,
                 "rejected_total",
                 "Calls refused, or failed by the gateway, by the code in x-tollgate-error.",
                 &["service", "code"],
             )?,
             config_reloads: counter(
-                &registry,
+                &families,
                 "config_reloads_total",
                 "Reloads of config and services file; one that failed changed nothing.",
                 &["result"],
             )?,
             access_log_dropped: gauge(
-                &registry,
+                &families,
                 "access_log_dropped_lines",
                 "Access log lines lost since the start because their reader was too slow.",
                 &[],
             )?,
-            registry,
+            families,
         };
-        let build = gauge(&metrics.registry, "build_info", "The version, as a label.", &["version"])?;
+        let build = gauge(&metrics.families, "build_info", "The version, as a label.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         for result in ["ok", "failed"] {
             metrics.config_reloads.with_label_values(&[result]);
@@ -233,9 +233,7 @@ impl Metrics {
     /// # Errors
     /// A family that cannot be encoded: a bug.
     pub fn render(&self) -> Result<Vec<u8>, prometheus::Error> {
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        Ok(text)
+        self.families.render()
     }
 
     /// Counts a refusal, or a fault before an answer.
@@ -341,39 +339,4 @@ impl Metrics {
             in_flight: self.calls.in_flight.with_label_values(&[service.as_str()]),
         }
     }
-}
-
-fn counter(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> Result<IntCounterVec, prometheus::Error> {
-    let family = IntCounterVec::new(Opts::new(name, help).namespace("tollgate"), labels)?;
-    registry.register(Box::new(family.clone()))?;
-    Ok(family)
-}
-
-fn gauge(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> Result<IntGaugeVec, prometheus::Error> {
-    let family = IntGaugeVec::new(Opts::new(name, help).namespace("tollgate"), labels)?;
-    registry.register(Box::new(family.clone()))?;
-    Ok(family)
-}
-
-fn histogram(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-    buckets: &[f64],
-) -> Result<HistogramVec, prometheus::Error> {
-    let options = HistogramOpts::new(name, help).namespace("tollgate").buckets(buckets.to_vec());
-    let family = HistogramVec::new(options, labels)?;
-    registry.register(Box::new(family.clone()))?;
-    Ok(family)
 }

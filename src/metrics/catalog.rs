@@ -1,9 +1,10 @@
 //! How discovery fares.
 
+use super::families::Families;
 use super::{counter, gauge};
 use crate::discovery::Finding;
 use crate::domain::ServiceName;
-use prometheus::{IntCounterVec, IntGaugeVec, Registry};
+use prometheus::{IntCounterVec, IntGaugeVec};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub(super) struct CatalogFamilies {
 
 impl CatalogFamilies {
     /// Registers them.
-    pub(super) fn register(to: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn register(to: &Families) -> Result<Self, prometheus::Error> {
         let families = Self {
             age: gauge(
                 to,

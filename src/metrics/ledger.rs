@@ -1,7 +1,8 @@
 //! What the ledger says of itself.
 
+use super::families::Families;
 use super::{counter, gauge};
-use prometheus::{IntCounterVec, IntGaugeVec, Registry};
+use prometheus::{IntCounterVec, IntGaugeVec};
 
 /// How the ledger fares; said anew at every scrape.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub struct LedgerState {
 
 impl LedgerFamilies {
     /// Registers them.
-    pub(super) fn register(to: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn register(to: &Families) -> Result<Self, prometheus::Error> {
         Ok(Self {
             pending: gauge(
                 to,

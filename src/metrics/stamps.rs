@@ -1,9 +1,10 @@
 //! Stamps in request metadata.
 
 use super::counter;
+use super::families::Families;
 use crate::domain::ServiceName;
 use crate::request_metadata::Stamped;
-use prometheus::{IntCounterVec, Registry};
+use prometheus::IntCounterVec;
 
 /// Where a call has its request metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub(super) struct StampFamilies {
 }
 
 impl StampFamilies {
-    pub(super) fn register(to: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn register(to: &Families) -> Result<Self, prometheus::Error> {
         Ok(Self {
             removed: counter(
                 to,

@@ -1,8 +1,9 @@
 //! TLS with clients, per plane.
 
+use super::families::Families;
 use super::{counter, gauge};
 use crate::config::ServerTls;
-use prometheus::{IntCounterVec, IntGaugeVec, Registry};
+use prometheus::{IntCounterVec, IntGaugeVec};
 use time::OffsetDateTime;
 
 /// One of the gateway's two listeners.
@@ -34,7 +35,7 @@ pub(super) struct TlsFamilies {
 
 impl TlsFamilies {
     /// Registers them.
-    pub(super) fn register(to: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn register(to: &Families) -> Result<Self, prometheus::Error> {
         let families = Self {
             failures: counter(
                 to,

@@ -1,7 +1,8 @@
 //! Connections to upstream.
 
+use super::families::Families;
 use super::{counter, gauge, histogram};
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Registry};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec};
 use std::time::Duration;
 
 /// Seconds until a connection stands: from a neighbour's resumed handshake to a first one across an ocean, and timeouts.
@@ -95,7 +96,7 @@ pub struct UpstreamMetrics {
 
 impl UpstreamFamilies {
     /// Registers them.
-    pub(super) fn register(to: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn register(to: &Families) -> Result<Self, prometheus::Error> {
         Ok(Self {
             connections: gauge(
                 to,
