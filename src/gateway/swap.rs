@@ -45,6 +45,8 @@ impl Gateway {
         tell(new.catalog.findings(), old.catalog.findings());
         self.forward.client().expect(&new.expected);
         self.snapshot.store(new);
+        // Nor is one to take the old one apart.
+        drop(tokio::task::spawn_blocking(move || drop(old)));
         Ok(true)
     }
 }
