@@ -170,11 +170,7 @@ impl UsageFamilies {
                 "Entries of x-tollgate-labels that broke its rules.",
                 &["service"],
             )?,
-            cost: {
-                let family = CostFamily::new()?;
-                to.register(Box::new(family.clone()))?;
-                family
-            },
+            cost: to.add(CostFamily::new()?)?,
             unpriced: counter(
                 to,
                 "unpriced_total",

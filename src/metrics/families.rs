@@ -6,7 +6,7 @@ use prometheus::{
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// All families by their names, each in a registry of its own: a registry copies all that it has before the first of it is
 /// written, some 40 MB with 3,000 services in use.
@@ -14,23 +14,27 @@ use std::sync::{Mutex, PoisonError};
 pub(super) struct Families(Mutex<BTreeMap<String, Registry>>);
 
 impl Families {
-    /// Takes a family in.
-    pub(super) fn register(&self, family: Box<dyn Collector>) -> Result<(), Error> {
+    /// Takes a family in, and returns it.
+    pub(super) fn add<F: Collector + Clone + 'static>(&self, family: F) -> Result<F, Error> {
         let name = family.desc().first().map(|one| one.fq_name.clone()).unwrap_or_default();
-        let mut families = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match families.entry(name) {
-            Entry::Occupied(_) => Err(Error::AlreadyReg),
-            Entry::Vacant(place) => place.insert(Registry::new()).register(family),
+        match self.lock().entry(name) {
+            Entry::Occupied(_) => return Err(Error::AlreadyReg),
+            Entry::Vacant(place) => place.insert(Registry::new()).register(Box::new(family.clone()))?,
         }
+        Ok(family)
     }
 
     /// Writes all of them.
     pub(super) fn render(&self) -> Result<Vec<u8>, Error> {
         let (mut text, encoder) = (Vec::new(), TextEncoder::new());
-        for family in self.0.lock().unwrap_or_else(PoisonError::into_inner).values() {
+        for family in self.lock().values() {
             encoder.encode(&family.gather(), &mut text)?;
         }
         Ok(text)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Registry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -40,9 +44,7 @@ pub(super) fn counter(
     help: &str,
     labels: &[&str],
 ) -> Result<IntCounterVec, Error> {
-    let family = IntCounterVec::new(Opts::new(name, help).namespace("tollgate"), labels)?;
-    families.register(Box::new(family.clone()))?;
-    Ok(family)
+    families.add(IntCounterVec::new(Opts::new(name, help).namespace("tollgate"), labels)?)
 }
 
 pub(super) fn gauge(
@@ -51,9 +53,7 @@ pub(super) fn gauge(
     help: &str,
     labels: &[&str],
 ) -> Result<IntGaugeVec, Error> {
-    let family = IntGaugeVec::new(Opts::new(name, help).namespace("tollgate"), labels)?;
-    families.register(Box::new(family.clone()))?;
-    Ok(family)
+    families.add(IntGaugeVec::new(Opts::new(name, help).namespace("tollgate"), labels)?)
 }
 
 pub(super) fn histogram(
@@ -64,9 +64,7 @@ pub(super) fn histogram(
     buckets: &[f64],
 ) -> Result<HistogramVec, Error> {
     let options = HistogramOpts::new(name, help).namespace("tollgate").buckets(buckets.to_vec());
-    let family = HistogramVec::new(options, labels)?;
-    families.register(Box::new(family.clone()))?;
-    Ok(family)
+    families.add(HistogramVec::new(options, labels)?)
 }
 
 #[cfg(test)]
